@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "parthe",
+    products: [
+        .executable(name: "parthe", targets: ["parthe"]),
+        .executable(name: "parthe-lab", targets: ["parthe-lab"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CModbus"),
+        .systemLibrary(name: "CSQLite"),
+        .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CYAML"),
+        .systemLibrary(name: "CMicroHTTPD"),
+        .target(name: "CPosix"),
+        module("Posix", ["CPosix", "Metering"]),
+        module("Metering", []),
+        module("Configuration", ["Metering", "Posix", "CYAML"], exclude: ["Meters"]),
+        module("Fieldbus", ["Metering", "Posix", "CModbus"]),
+        module("Spooling", ["Metering", "Posix", "CSQLite"]),
+        module("Delivery", ["Metering", "Posix", "CCurl"]),
+        module("Gateway", ["Metering", "Posix", "Configuration", "Fieldbus", "Spooling", "Delivery", log]),
+        .executableTarget(name: "parthe", dependencies: ["Gateway", arguments], swiftSettings: strict),
+        module(
+            "Lab",
+            ["Metering", "Posix", "Configuration", "Spooling", "Gateway", "CModbus", "CSQLite", "CMicroHTTPD", arguments]),
+        .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),
+        tests("MeteringTests", ["Metering", "Posix"]),
+        tests("ConfigurationTests", ["Configuration", "Metering"], exclude: ["Cases"]),
+        tests("FieldbusTests", ["Fieldbus", "Metering", "Posix", "CModbus"]),
+        tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
+        tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
+        tests("LabTests", ["Lab", "Metering", "Configuration", "Posix"]),
+        tests("GatewayTests", ["Gateway", "Lab", "Metering", "Posix"]),
+    ]
+)

@@ -1,0 +1,52 @@
+#define _GNU_SOURCE
+#include "CPosix.h"
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void cposix_name_thread(const char *name) {
+    char cut[16];
+    strncpy(cut, name, sizeof cut - 1);
+    cut[sizeof cut - 1] = 0;
+    pthread_setname_np(pthread_self(), cut);
+}
+
+struct start {
+    void (*body)(void *);
+    void *context;
+};
+
+static void *run(void *argument) {
+    struct start start = *(struct start *)argument;
+    free(argument);
+    start.body(start.context);
+    return NULL;
+}
+
+int cposix_spawn_thread(void (*body)(void *), void *context, size_t stack, unsigned long *thread) {
+    struct start *start = malloc(sizeof *start);
+    if (!start) return 12;
+    start->body = body;
+    start->context = context;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack);
+    int error = pthread_create(thread, &attributes, run, start);
+    pthread_attr_destroy(&attributes);
+    if (error) free(start);
+    return error;
+}
+
+void cposix_limit_malloc(int arenas) { mallopt(M_ARENA_MAX, arenas); }
+void cposix_trim_malloc(void) { malloc_trim(0); }
+
+static int64_t nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t cposix_boot_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
+int64_t cposix_wall_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }

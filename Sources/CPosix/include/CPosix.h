@@ -1,0 +1,21 @@
+#ifndef CPOSIX_H
+#define CPOSIX_H
+// The libc calls that Swift's Glibc module does not show: GNU names, variadics and macros.
+#include <stdint.h>
+#include <stddef.h>
+
+/// Names the calling thread (at most 15 bytes, cut): shown by top -H and in crash reports.
+void cposix_name_thread(const char *name);
+
+/// Creates a thread with `stack` bytes of stack that runs body(context); returns 0 or an errno.
+int cposix_spawn_thread(void (*body)(void *), void *context, size_t stack, unsigned long *thread);
+
+/// Returns memory that malloc no longer needs to the kernel, and keeps malloc to `arenas` arenas.
+void cposix_limit_malloc(int arenas);
+void cposix_trim_malloc(void);
+
+/// Nanoseconds of CLOCK_BOOTTIME and CLOCK_REALTIME.
+int64_t cposix_boot_nanoseconds(void);
+int64_t cposix_wall_nanoseconds(void);
+
+#endif

@@ -1,0 +1,156 @@
+/// A place on Earth (WGS 84), as the platform's Location.
+public struct Location: Hashable, Sendable {
+    /// Degrees north, −90…90.
+    public var latitude: ExactDecimal
+    /// Degrees east, −180…180.
+    public var longitude: ExactDecimal
+    /// What people call it: `Schule am Auensee, cellar`.
+    public var name: String?
+
+    /// A place with every property given.
+    public init(latitude: ExactDecimal, longitude: ExactDecimal, name: String? = nil) {
+        self.latitude = latitude
+        self.longitude = longitude
+        self.name = name
+    }
+}
+
+/// The gateway itself.
+public struct GatewaySettings: Hashable, Sendable {
+    /// The gateway's name, unique within the city: the first part of every name on the platform.
+    public var id: String
+    /// Where it stands; its meters stand there too unless they say otherwise.
+    public var location: Location
+
+    /// A gateway with every property given.
+    public init(id: String, location: Location) {
+        self.id = id
+        self.location = location
+    }
+}
+
+/// One wire pair or TCP endpoint that units share.
+public struct BusSettings: Hashable, Sendable {
+    /// How the bus is reached.
+    public enum Endpoint: Hashable, Sendable {
+        /// Modbus TCP.
+        case tcp(host: String, port: UInt16)
+    }
+
+    /// The bus's name in the configuration.
+    public var id: String
+    /// How it is reached.
+    public var endpoint: Endpoint
+    /// How long to wait for the first byte of an answer, and for a connection.
+    public var responseTimeout: Duration
+
+    /// A bus with every property given.
+    public init(id: String, endpoint: Endpoint, responseTimeout: Duration = .seconds(1)) {
+        self.id = id
+        self.endpoint = endpoint
+        self.responseTimeout = responseTimeout
+    }
+}
+
+/// An installed meter.
+public struct Meter: Hashable, Sendable {
+    /// The meter's name, unique on this gateway.
+    public var id: String
+    /// The bus it hangs on.
+    public var bus: String
+    /// Its unit id: 1…247 on a line; on TCP also 0 and 255.
+    public var unit: UInt8
+    /// Its model's data.
+    public var definition: MeterDefinition
+    /// The points that are read, a subset of the definition's, in its order.
+    public var points: [Point]
+    /// Where it stands.
+    public var location: Location
+
+    /// A meter with every property given.
+    public init(
+        id: String, bus: String, unit: UInt8, definition: MeterDefinition, points: [Point], location: Location
+    ) {
+        self.id = id
+        self.bus = bus
+        self.unit = unit
+        self.definition = definition
+        self.points = points
+        self.location = location
+    }
+}
+
+/// One measurable quantity of one installed meter: what a Datastream is on the platform.
+public struct Point: Hashable, Sendable {
+    /// Unique on this gateway, and for ever: `METER/NAME`. Readings are stored and delivered under it.
+    public var key: String
+    /// What it is.
+    public var definition: PointDefinition
+    /// How often it is read.
+    public var interval: Duration
+
+    /// The point `definition` of `meter`, read every `interval`.
+    public init(meter: String, definition: PointDefinition, interval: Duration) {
+        self.key = meter + "/" + definition.name
+        self.definition = definition
+        self.interval = interval
+    }
+}
+
+/// An OGC SensorThings 1.1 platform that readings go to.
+public struct UplinkSettings: Hashable, Sendable {
+    /// How the agent proves who it is. Secrets stand in files, never in the configuration.
+    public enum Credentials: Hashable, Sendable {
+        /// Not at all.
+        case none
+        /// HTTP Basic: a user and the file with the password.
+        case basic(user: String, passwordFile: String)
+        /// A fixed bearer token from a file.
+        case bearer(tokenFile: String)
+    }
+
+    /// The uplink's name in the configuration and in the spool.
+    public var id: String
+    /// The service root with its version: `https://api.city.example/frost/v1.1`.
+    public var url: String
+    /// How the agent proves who it is.
+    public var credentials: Credentials
+    /// A file of certificate authorities to trust instead of the system's.
+    public var certificateAuthority: String?
+    /// Most readings in one request.
+    public var readingsPerRequest: Int
+    /// How long to wait for an answer.
+    public var responseTimeout: Duration
+
+    /// An uplink with every property given.
+    public init(
+        id: String, url: String, credentials: Credentials = .none, certificateAuthority: String? = nil,
+        readingsPerRequest: Int = 200, responseTimeout: Duration = .seconds(30)
+    ) {
+        self.id = id
+        self.url = url
+        self.credentials = credentials
+        self.certificateAuthority = certificateAuthority
+        self.readingsPerRequest = readingsPerRequest
+        self.responseTimeout = responseTimeout
+    }
+}
+
+/// How readings are kept on the gateway.
+public struct SpoolSettings: Hashable, Sendable {
+    /// How long readings may wait for their commit: what a power cut can cost.
+    public var commitInterval: Duration
+    /// How large the spool's files may grow, in bytes. A full spool stops taking readings; polls are then skipped.
+    public var maximumBytes: Int64
+    /// How long delivered readings stay as history.
+    public var history: Duration
+
+    /// Settings with every property given.
+    public init(
+        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256 << 20, history: Duration = .seconds(48 * 3600)
+    ) {
+        self.commitInterval = commitInterval
+        self.maximumBytes = maximumBytes
+        self.history = history
+    }
+}

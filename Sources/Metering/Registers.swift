@@ -1,0 +1,79 @@
+/// The function code with which registers are read (Modbus Application Protocol V1.1b3, sections 6.3 and 6.4).
+///
+/// There is no case for a code that writes: parthe cannot form such a request.
+public enum RegisterFunction: UInt8, Hashable, Sendable, CaseIterable {
+    /// Read Holding Registers (0x03).
+    case holding = 3
+    /// Read Input Registers (0x04).
+    case input = 4
+
+    /// The address as printed in most manuals: 40001 for holding register 0, 30001 for input register 0; six digits
+    /// above 9999.
+    public func manualNumber(of address: UInt16) -> Int {
+        let table = self == .holding ? 4 : 3
+        let number = Int(address) + 1
+        return number <= 9999 ? table * 10_000 + number : table * 100_000 + number
+    }
+}
+
+/// What a point's registers hold.
+public enum RegisterType: String, Hashable, Sendable, CaseIterable {
+    // Unsigned and signed integers, IEEE 754 floats, with their width in bits.
+    case u16, s16, u32, s32, u64, s64, f32, f64
+
+    /// How many 16-bit registers a value takes.
+    public var wordCount: Int {
+        switch self {
+        case .u16, .s16: 1
+        case .u32, .s32, .f32: 2
+        case .u64, .s64, .f64: 4
+        }
+    }
+}
+
+/// In which order a value's bytes stand in its registers. The letters name the bytes of a 32-bit value, A the most
+/// significant; 64-bit values follow the same rule over four words.
+public enum WordOrder: String, Hashable, Sendable, CaseIterable {
+    /// Most significant word first, high byte first: the order of the Modbus standard.
+    case abcd = "ABCD"
+    /// Least significant word first, high byte first.
+    case cdab = "CDAB"
+    /// Most significant word first, low byte first.
+    case badc = "BADC"
+    /// Least significant word first, low byte first.
+    case dcba = "DCBA"
+}
+
+/// A run of registers that one request reads.
+public struct RegisterSpan: Hashable, Sendable {
+    /// The function code.
+    public var function: RegisterFunction
+    /// Zero-based PDU address of the first register.
+    public var address: UInt16
+    /// How many registers, 1…125.
+    public var count: Int
+
+    /// Most registers one answer can carry (Modbus Application Protocol V1.1b3, section 6.3: 0x7D).
+    public static let maximumCount = 125
+
+    /// A run of `count` registers from `address`.
+    public init(function: RegisterFunction, address: UInt16, count: Int) {
+        precondition((1...Self.maximumCount).contains(count), "a request for \(count) registers")
+        precondition(Int(address) + count <= 65_536, "registers beyond address 65535")
+        self.function = function
+        self.address = address
+        self.count = count
+    }
+
+    /// The addresses from the first to one past the last.
+    public var addresses: Range<Int> {
+        Int(address)..<Int(address) + count
+    }
+}
+
+extension RegisterSpan: CustomStringConvertible {
+    /// `FC4 0…79`.
+    public var description: String {
+        "FC\(function.rawValue) \(address)…\(Int(address) + count - 1)"
+    }
+}

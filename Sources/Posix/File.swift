@@ -1,0 +1,58 @@
+internal import Glibc
+
+/// Whole small files: configurations, secrets, /proc.
+public enum File {
+    /// The content of a file of at most `limit` bytes; a larger one is an error (EFBIG).
+    public static func read(_ path: String, limit: Int = 1 << 20) throws(PosixError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw PosixError("open", path, code: errno) }
+        defer { close(descriptor) }
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count == 0 { return content }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw PosixError("read", path, code: errno)
+            }
+            content.append(contentsOf: buffer[..<count])
+            guard content.count <= limit else { throw PosixError("read", path, code: EFBIG) }
+        }
+    }
+
+    /// The names in a folder, sorted; without `.` and `..`.
+    public static func names(in folder: String) throws(PosixError) -> [String] {
+        guard let handle = opendir(folder) else { throw PosixError("open", folder, code: errno) }
+        defer { closedir(handle) }
+        var names: [String] = []
+        while let entry = readdir(handle) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Whether something stands at `path`.
+    public static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
+    /// Whether `path` is a folder.
+    public static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes a folder and those above it; one that stands already is no error.
+    public static func makeFolder(_ path: String, mode: UInt32 = 0o750) throws(PosixError) {
+        if isFolder(path) { return }
+        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+            try makeFolder(String(path[..<slash]), mode: mode)
+        }
+        if mkdir(path, mode) != 0, errno != EEXIST { throw PosixError("make folder", path, code: errno) }
+        guard isFolder(path) else { throw PosixError("make folder", path, code: ENOTDIR) }
+    }
+}

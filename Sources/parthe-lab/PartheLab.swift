@@ -1,0 +1,1 @@
+@main struct PartheLab { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct Parthe { static func main() {} }
