@@ -1,0 +1,97 @@
+public import Metering
+
+/// What one poll of a meter, or of the points of it that share an interval, has to do: planned once, run often.
+public struct MeterPoll: Sendable {
+    /// What became of one point in a poll.
+    public enum PointResult: Hashable, Sendable {
+        /// A value, when its answer arrived, and the registers it was in.
+        case value(Value, at: Instant, words: [UInt16])
+        /// The meter's code for "no value", or a float that is no number.
+        case notAvailable(words: [UInt16])
+        /// The request that would have read it failed.
+        case failed(ModbusError)
+    }
+
+    /// What became of a whole poll.
+    public struct Outcome {
+        /// How many values arrived.
+        public internal(set) var values = 0
+        /// How many points the meter had no value for.
+        public internal(set) var notAvailable = 0
+        /// The first request that failed.
+        public internal(set) var error: ModbusError?
+    }
+
+    /// The unit id.
+    public let unit: UInt8
+    /// The points, in the order in which results are given.
+    public let points: [Point]
+    /// The requests of a poll.
+    public let requests: [PlannedRequest]
+    private let decoders: [RegisterDecoder]
+
+    /// The poll of `points` of `meter`.
+    public init(meter: Meter, points: [Point]) {
+        unit = meter.unit
+        self.points = points
+        decoders = points.map { RegisterDecoder($0.definition) }
+        requests = RequestPlanner.requests(
+            for: points.map(\.definition), maximumRegisters: meter.definition.maximumRegisters,
+            maximumGap: meter.definition.maximumGap)
+    }
+
+    /// Runs the poll on `link` and gives each value to `take` with the index of its point and its answer's arrival.
+    ///
+    /// After an exception the other requests are still made: partial results are kept. After silence or a broken
+    /// connection they are not: each would cost the bus another timeout.
+    func run(on link: inout ModbusLink, take: (Int, Instant, Value) -> Void) -> Outcome {
+        var outcome = Outcome()
+        for request in requests {
+            do throws(ModbusError) {
+                let arrived = try link.read(request.span, unit: unit)
+                link.words.withUnsafeBufferPointer { words in
+                    for slot in request.slots {
+                        if case .value(let value) = decoders[slot.point].decode(words, at: slot.offset) {
+                            take(slot.point, arrived, value)
+                            outcome.values += 1
+                        } else {
+                            outcome.notAvailable += 1
+                        }
+                    }
+                }
+            } catch {
+                outcome.error = outcome.error ?? error
+                guard case .exception = error.code else { break }
+            }
+        }
+        return outcome
+    }
+
+    /// Runs the poll on `link` and keeps everything there is to show about each point.
+    public func inspect(on link: inout ModbusLink) -> [PointResult] {
+        var results = [PointResult?](repeating: nil, count: points.count)
+        var silence: ModbusError?
+        for request in requests {
+            if let silence {
+                for slot in request.slots { results[slot.point] = .failed(silence) }
+                continue
+            }
+            do throws(ModbusError) {
+                let arrived = try link.read(request.span, unit: unit)
+                for slot in request.slots {
+                    let count = points[slot.point].definition.type.wordCount
+                    let words = Array(link.words[slot.offset..<slot.offset + count])
+                    if case .value(let value) = decoders[slot.point].decode(words) {
+                        results[slot.point] = .value(value, at: arrived, words: words)
+                    } else {
+                        results[slot.point] = .notAvailable(words: words)
+                    }
+                }
+            } catch {
+                for slot in request.slots { results[slot.point] = .failed(error) }
+                if case .exception = error.code {} else { silence = error }
+            }
+        }
+        return results.map { $0! }
+    }
+}

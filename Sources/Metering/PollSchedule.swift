@@ -1,0 +1,77 @@
+/// Decides which poll of a bus is next, aligned to UTC: a poll every 10 s happens at :00, :10, :20 …
+///
+/// Slots are multiples of the interval since 1970 in UTC. A poll that comes too late for a slot takes the current one;
+/// the slots it missed are overruns, counted, never made up for. When the wall clock steps, the schedule realigns to
+/// the new time and goes on with the next slot; a step causes neither a burst nor an overrun.
+public struct PollSchedule: Hashable, Sendable {
+    /// What the bus does next.
+    public enum Action: Hashable, Sendable {
+        /// Poll entry `entry` now.
+        case poll(entry: Int)
+        /// Nothing is due before this moment.
+        case wait(until: Instant)
+    }
+
+    /// One entry's place in time.
+    private struct Entry: Hashable {
+        /// In milliseconds.
+        var interval: Int64
+        /// The slot at which it is due next.
+        var due: Timestamp
+        /// Slots that passed without a poll.
+        var overruns: UInt64 = 0
+    }
+
+    private var entries: [Entry] = []
+    private let intervals: [Int64]
+    private var offset: ClockOffset?
+
+    /// A wall clock that moves by more than this against the boot clock between two looks was stepped, in nanoseconds.
+    /// Slewing (at most 500 ppm, adjtimex(2)) stays below it as long as the schedule is looked at every 10 minutes.
+    private static let step: Int64 = 500_000_000
+
+    /// A schedule of one entry for each interval (at least 1 ms).
+    public init(intervals: [Duration]) {
+        self.intervals = intervals.map { max(1, $0.wholeMilliseconds) }
+    }
+
+    /// Slots of `entry` that passed without a poll because the bus was busy.
+    public func overruns(of entry: Int) -> UInt64 {
+        entries.isEmpty ? 0 : entries[entry].overruns
+    }
+
+    /// The next deed at `now`, with UTC as `offset` says. A poll that is returned counts as taken.
+    ///
+    /// Among several that are due, the one that has waited longest comes first, then the earlier entry.
+    public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
+        let utc = offset.timestamp(of: now)
+        align(to: utc, offset: offset)
+        guard let first = entries.indices.min(by: { entries[$0].due < entries[$1].due }) else {
+            return .wait(until: now + .seconds(3600))
+        }
+        let entry = entries[first]
+        guard entry.due <= utc else { return .wait(until: offset.instant(of: entry.due)) }
+        let missed = (utc.milliseconds - entry.due.milliseconds) / entry.interval
+        entries[first].overruns += UInt64(missed)
+        entries[first].due.milliseconds += (missed + 1) * entry.interval
+        return .poll(entry: first)
+    }
+
+    /// Sets every entry to the next slot at the start and after a step of the wall clock.
+    private mutating func align(to utc: Timestamp, offset new: ClockOffset) {
+        defer { offset = new }
+        if let offset, abs(new.nanoseconds - offset.nanoseconds) < Self.step { return }
+        let isStart = offset == nil
+        for index in intervals.indices {
+            let interval = intervals[index]
+            let remainder = utc.milliseconds % interval
+            let passed = remainder >= 0 ? remainder : remainder + interval
+            let due = Timestamp(milliseconds: utc.milliseconds - passed + interval)
+            if isStart {
+                entries.append(Entry(interval: interval, due: due))
+            } else {
+                entries[index].due = due
+            }
+        }
+    }
+}

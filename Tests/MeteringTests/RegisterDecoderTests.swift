@@ -1,0 +1,67 @@
+import Metering
+import Testing
+
+@Suite struct RegisterDecoderTests {
+    private func decode(
+        _ words: [UInt16], _ type: RegisterType, _ order: WordOrder = .abcd, scale: String = "1", offset: String = "0",
+        notAvailable: [UInt64] = []
+    ) -> String {
+        let point = PointDefinition(
+            name: "p", quantity: .ratio, unit: Unit(ucum: "1")!, kind: .gauge, function: .input, address: 0, type: type,
+            order: order, scale: ExactDecimal(scale)!, offset: ExactDecimal(offset)!, notAvailable: notAvailable)
+        switch RegisterDecoder(point).decode(words) {
+        case .value(let value): return value.description
+        case .notAvailable: return "not available"
+        case .notFinite: return "not finite"
+        }
+    }
+
+    @Test func integersStayIntegers() {
+        #expect(decode([0xFFFF], .u16) == "65535")
+        #expect(decode([0xFFFF], .s16) == "-1")
+        #expect(decode([0xFFFF, 0xFFFE], .u32) == "4294967294")
+        #expect(decode([0x8000, 0], .s32) == "-2147483648")
+        #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64) == "18446744073709551615")
+        #expect(decode([0x8000, 0, 0, 0], .s64) == "-9223372036854775808")
+    }
+
+    @Test func scaledIntegersStayExact() {
+        #expect(decode([123], .u16, scale: "0.1") == "12.3")
+        #expect(decode([0xFF85], .s16, scale: "0.1") == "-12.3")
+        #expect(decode([5], .u16, scale: "0.25", offset: "-40") == "-38.75")
+        #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64, scale: "0.001") == "18446744073709551.615")
+    }
+
+    @Test func whatDoesNotFitIsTheNearestDouble() {
+        #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64, scale: "0.25") == "4.611686018427388e+18")
+    }
+
+    /// 240.5 is 0x43708000 (Eastron SDM630 protocol V1.8, section 3.7); the frames are those of a real meter.
+    @Test func floatsReadAsTheMeterMeantThem() {
+        #expect(decode([0x4370, 0x8000], .f32) == "240.5")
+        #expect(decode([0xC32C, 0x9822], .f32) == "-172.59427")
+        #expect(decode([0x4366, 0x199A], .f32) == "230.1")
+        #expect(decode([0x4366, 0x199A], .f32, scale: "0.001") == "0.2301")
+        #expect(decode([0x7FC0, 0], .f32) == "not finite")
+        #expect(decode([0x7F80, 0], .f32) == "not finite")
+        #expect(decode([0x3FB9, 0x9999, 0x9999, 0x999A], .f64) == "0.1")
+        #expect(decode([0x7FF0, 0, 0, 0], .f64) == "not finite")
+    }
+
+    @Test func codesForNoValue() {
+        #expect(decode([0x8000, 0], .s32, notAvailable: [0x8000_0000]) == "not available")
+        #expect(decode([0, 0x8000], .s32, .cdab, notAvailable: [0x8000_0000]) == "not available")
+    }
+
+    @Test func wordOrders() {
+        #expect(decode([0x1234, 0x5678], .u32, .abcd) == String(0x1234_5678))
+        #expect(decode([0x5678, 0x1234], .u32, .cdab) == String(0x1234_5678))
+        #expect(decode([0x3412, 0x7856], .u32, .badc) == String(0x1234_5678))
+        #expect(decode([0x7856, 0x3412], .u32, .dcba) == String(0x1234_5678))
+        #expect(decode([0x0304, 0x0102], .u32, .cdab) == String(0x0102_0304))
+        #expect(decode([0x0708, 0x0506, 0x0304, 0x0102], .u64, .cdab) == String(0x0102_0304_0506_0708))
+        #expect(decode([0x0807, 0x0605, 0x0403, 0x0201], .u64, .dcba) == String(0x0102_0304_0506_0708))
+        #expect(decode([0x3412], .u16, .badc) == String(0x1234))
+        #expect(decode([0x1234], .u16, .cdab) == String(0x1234))
+    }
+}
