@@ -2,9 +2,12 @@
 #include "CPosix.h"
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 void cposix_name_thread(const char *name) {
     char cut[16];
@@ -50,3 +53,19 @@ static int64_t nanoseconds(clockid_t clock) {
 
 int64_t cposix_boot_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
 int64_t cposix_wall_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
+
+int cposix_open_signals(void) {
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int cposix_next_signal(int descriptor) {
+    struct signalfd_siginfo info;
+    return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}

@@ -18,4 +18,11 @@ void cposix_trim_malloc(void);
 int64_t cposix_boot_nanoseconds(void);
 int64_t cposix_wall_nanoseconds(void);
 
+/// Blocks SIGTERM, SIGINT, SIGHUP for this thread and all it starts, ignores SIGPIPE, and returns a descriptor that
+/// becomes readable when one of the three arrives (-1 and errno on failure).
+int cposix_open_signals(void);
+
+/// The number of the next signal that waits on `descriptor`, 0 when none does.
+int cposix_next_signal(int descriptor);
+
 #endif

@@ -1,0 +1,141 @@
+internal import Glibc
+
+/// The listening end of a Unix socket for short questions and answers: one line in, any text out, then closed.
+public struct UnixListener: ~Copyable {
+    /// Becomes readable when someone asks.
+    public let descriptor: Int32
+    private let path: String
+
+    /// Longest question, in bytes.
+    private static let longestQuestion = 1024
+
+    /// Listens at `path` (mode 0660). A socket left by a dead process is replaced; a living one is an error
+    /// (EADDRINUSE).
+    public init(path: String) throws(PosixError) {
+        descriptor = try Self.open(path)
+        self.path = path
+    }
+
+    deinit {
+        unlink(path)
+        close(descriptor)
+    }
+
+    private static func open(_ path: String) throws(PosixError) -> Int32 {
+        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+            try File.makeFolder(String(path[..<slash]))
+        }
+        if File.exists(path) {
+            if let living = try? UnixSocket.connect(path) {
+                close(living)
+                throw PosixError("listen", path, code: EADDRINUSE)
+            }
+            unlink(path)
+        }
+        let descriptor = try UnixSocket.make(path)
+        var address = UnixSocket.address(path)
+        let mask = umask(0o117)
+        let isBound = UnixSocket.withAddress(&address) { bind(descriptor, $0, $1) } == 0 && listen(descriptor, 8) == 0
+        let code = errno
+        umask(mask)
+        guard isBound else {
+            close(descriptor)
+            throw PosixError("listen", path, code: code)
+        }
+        return descriptor
+    }
+
+    /// Answers one waiting question. A peer that says or takes nothing for a second is dropped.
+    public func serve(_ answer: (String) -> [UInt8]) {
+        let peer = accept(descriptor, nil, nil)
+        guard peer >= 0 else { return }
+        defer { close(peer) }
+        UnixSocket.limitWaits(of: peer, seconds: 1)
+        guard let question = UnixSocket.readLine(peer, limit: Self.longestQuestion) else { return }
+        _ = UnixSocket.writeAll(answer(question), to: peer)
+    }
+}
+
+/// The asking end of a Unix socket.
+public enum UnixSocket {
+    /// Sends one line to `path` and returns all that comes back. Waits at most 5 s for each part.
+    public static func ask(_ question: String, at path: String) throws(PosixError) -> [UInt8] {
+        let peer = try connect(path)
+        defer { close(peer) }
+        limitWaits(of: peer, seconds: 5)
+        guard writeAll(Array((question + "\n").utf8), to: peer) else { throw PosixError("ask", path, code: errno) }
+        var answer: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = read(peer, &buffer, buffer.count)
+            if count == 0 { return answer }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw PosixError("ask", path, code: errno)
+            }
+            answer.append(contentsOf: buffer[..<count])
+        }
+    }
+
+    fileprivate static func make(_ path: String) throws(PosixError) -> Int32 {
+        // sockaddr_un holds 108 bytes with the closing zero (unix(7)).
+        guard path.utf8.count < 108 else { throw PosixError("open", path, code: ENAMETOOLONG) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw PosixError("open", path, code: errno) }
+        return descriptor
+    }
+
+    fileprivate static func connect(_ path: String) throws(PosixError) -> Int32 {
+        let descriptor = try make(path)
+        var address = address(path)
+        guard withAddress(&address, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw PosixError("connect to", path, code: code)
+        }
+        return descriptor
+    }
+
+    fileprivate static func address(_ path: String) -> sockaddr_un {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return address
+    }
+
+    fileprivate static func withAddress(
+        _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+    }
+
+    fileprivate static func limitWaits(of descriptor: Int32, seconds: Int) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+    }
+
+    fileprivate static func readLine(_ descriptor: Int32, limit: Int) -> String? {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while line.count < limit, read(descriptor, &byte, 1) == 1 {
+            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+        return nil
+    }
+
+    fileprivate static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+}
