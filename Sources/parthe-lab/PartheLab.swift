@@ -1,1 +1,9 @@
-@main struct PartheLab { static func main() {} }
+internal import Lab
+
+/// The lab's program; everything it does stands in Lab.
+@main
+enum PartheLab {
+    static func main() {
+        LabProgram.run()
+    }
+}

@@ -1,0 +1,150 @@
+internal import Metering
+
+/// An Observation before it is stored. The result keeps the characters it arrived with.
+struct NewObservation {
+    var time: Int64?
+    var timeEnd: Int64?
+    var resultTime: Int64?
+    var result: String?
+    var feature: JSON?
+    /// resultQuality, validTime and parameters.
+    var extra: [JSON.Member] = []
+
+    /// Takes one component or member of that name; false when there is no such name.
+    mutating func take(_ name: String, _ value: JSON) throws(RequestError) -> Bool {
+        switch name {
+        case "phenomenonTime":
+            guard value != .null else { return true }
+            guard let text = value.text, let start = Timestamp(iso8601: text) else { throw Self.badTime(value) }
+            time = start.milliseconds
+            if let slash = text.firstIndex(of: "/") {
+                guard let end = Timestamp(iso8601: text[text.index(after: slash)...]) else { throw Self.badTime(value) }
+                timeEnd = end.milliseconds
+            }
+        case "resultTime":
+            guard value != .null else { return true }
+            guard let start = value.text.flatMap({ Timestamp(iso8601: $0) }) else { throw Self.badTime(value) }
+            resultTime = start.milliseconds
+        case "result":
+            if case .number(let token) = value {
+                result = token
+            } else {
+                result = String(decoding: value.bytes, as: UTF8.self)
+            }
+        case "FeatureOfInterest/id":
+            feature = .object([JSON.Member(name: "@iot.id", value: value)])
+        case "FeatureOfInterest":
+            feature = value
+        case "resultQuality", "validTime", "parameters":
+            if value != .null { extra.append(JSON.Member(name: name, value: value)) }
+        case "@iot.id", "id":
+            // The server gives the ids (FROST's default, ServerGeneratedOnly); a client's is ignored.
+            break
+        default: return false
+        }
+        return true
+    }
+
+    private static func badTime(_ value: JSON) -> RequestError {
+        RequestError(400, "Not a time: \(String(decoding: value.bytes.prefix(80), as: UTF8.self))")
+    }
+}
+
+extension Store {
+    /// Stores an Observation and gives its id. Without phenomenonTime it happened `now`.
+    func insert(
+        _ observation: NewObservation, datastream: Int64, now: Timestamp, into database: Database
+    ) throws -> Int64 {
+        guard let result = observation.result else { throw RequestError(400, "Missing required property 'result'") }
+        let feature = try feature(of: observation, datastream, database)
+        let statement = try database.statement(
+            """
+            INSERT INTO observations(datastream, time, time_end, result_time, result, feature, extra)
+            VALUES(?, ?, ?, ?, ?, ?, ?)
+            """)
+        statement.bind(1, datastream)
+        statement.bind(2, observation.time ?? now.milliseconds)
+        statement.bind(3, observation.timeEnd)
+        statement.bind(4, observation.resultTime)
+        statement.bind(5, result)
+        statement.bind(6, feature)
+        if !observation.extra.isEmpty {
+            var text: [UInt8] = []
+            JSON.append(observation.extra, to: &text)
+            statement.bind(7, String(decoding: text, as: UTF8.self))
+        }
+        try statement.run()
+        return database.lastID
+    }
+
+    /// Deletes an Observation; false when there is none with that id.
+    func deleteObservation(_ id: Int64) throws -> Bool {
+        try transaction { database in
+            let statement = try database.statement("DELETE FROM observations WHERE id = ?")
+            statement.bind(1, id)
+            try statement.run()
+            return database.changes > 0
+        }
+    }
+
+    private func feature(of observation: NewObservation, _ datastream: Int64, _ database: Database) throws -> Int64 {
+        if let given = observation.feature {
+            guard try exists(.datastreams, datastream, database) else { throw Self.noDatastream(datastream) }
+            guard given.members?.count == 1, let id = given["@iot.id"] else {
+                return try insert(.featuresOfInterest, given, into: database)
+            }
+            guard let number = id.integer, try exists(.featuresOfInterest, number, database) else {
+                let text = String(decoding: id.bytes.prefix(40), as: UTF8.self)
+                throw RequestError(400, "No such entity 'FeatureOfInterest' with id [\(text)]")
+            }
+            return number
+        }
+        if let known = features[datastream] { return known }
+        let feature = try featureOfLocation(of: datastream, database)
+        features[datastream] = feature
+        return feature
+    }
+
+    /// The FeatureOfInterest made from the Location of the Datastream's Thing; made once (OGC 18-088, section 10.2.2).
+    private func featureOfLocation(of datastream: Int64, _ database: Database) throws -> Int64 {
+        let find = try database.statement(
+            """
+            SELECT locations.id, locations.body, (SELECT min(features.id) FROM features WHERE location = locations.id)
+            FROM datastreams JOIN things_locations USING(thing) JOIN locations ON locations.id = location
+            WHERE datastreams.id = ? ORDER BY locations.id DESC LIMIT 1
+            """)
+        find.bind(1, datastream)
+        var found: (location: Int64, body: String, feature: Int64?)?
+        while try find.step() { found = (find.integer(0), find.text(1), find.optionalInteger(2)) }
+        guard let found else {
+            guard try exists(.datastreams, datastream, database) else {
+                throw Self.noDatastream(datastream)
+            }
+            throw DataViolatesConstraints()
+        }
+        if let feature = found.feature { return feature }
+        let location = try JSONParser.parse(Array("{\(found.body)}".utf8))
+        var body: [UInt8] = []
+        var members: [JSON.Member] = []
+        for name in ["name", "description", "encodingType"] {
+            members.append(JSON.Member(name: name, value: location[name] ?? .null))
+        }
+        members.append(JSON.Member(name: "feature", value: location["location"] ?? .null))
+        JSON.append(members, to: &body)
+        let make = try database.statement("INSERT INTO features(name, body, location) VALUES(?, ?, ?)")
+        make.bind(1, location["name"]?.text)
+        make.bind(2, String(decoding: body, as: UTF8.self))
+        make.bind(3, found.location)
+        try make.run()
+        return database.lastID
+    }
+}
+
+extension Store {
+    static func noDatastream(_ id: Int64) -> RequestError {
+        RequestError(404, "No such entity 'Datastream' with id [\(id)]")
+    }
+}
+
+/// A row that a constraint of the database forbids: on FROST an Observation of a Thing without Location.
+struct DataViolatesConstraints: Error {}

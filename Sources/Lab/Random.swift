@@ -1,0 +1,23 @@
+/// SplitMix64 (Steele, Lea, Flood 2014): one seed gives one sequence, on every machine.
+public struct SplitMix: RandomNumberGenerator, Hashable, Sendable {
+    private var state: UInt64
+
+    /// The sequence of `seed`.
+    public init(seed: UInt64) {
+        state = seed
+    }
+
+    /// The next 64 bits.
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// The next number in 0..<1.
+    mutating func unit() -> Double {
+        Double(next() >> 11) * 0x1p-53
+    }
+}
