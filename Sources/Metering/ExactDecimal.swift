@@ -62,7 +62,8 @@ public struct ExactDecimal: Hashable, Sendable {
         }
         guard digits > 0 else { return nil }
         if let byte = rest.first, byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
-            guard let power = Int(String(decoding: rest.dropFirst(), as: UTF8.self)), abs(power) < 1000 else { return nil }
+            guard let power = Int(String(decoding: rest.dropFirst(), as: UTF8.self)), (-999...999).contains(power)
+            else { return nil }
             exponent += power
             rest = rest[rest.endIndex...]
         }
