@@ -1,0 +1,92 @@
+internal import Metering
+internal import Posix
+
+/// Reads a configuration: the main file, `meters/` beside it, and the definitions that they name.
+public struct ConfigurationReader: Sendable {
+    private let catalogue: Catalogue
+
+    /// A reader with the catalogue of the installation, or the one in `share`/meters.
+    public init(share: String?) {
+        catalogue = Catalogue(share: share)
+    }
+
+    /// A reader with a catalogue of its own.
+    public init(catalogue: Catalogue) {
+        self.catalogue = catalogue
+    }
+
+    /// What `file` says, and everything that is wrong or doubtful in all files, in file and line order.
+    ///
+    /// The configuration is nil when any problem is an error.
+    public func read(file: String) -> (configuration: AgentConfiguration?, problems: [Problem]) {
+        var assembly = Assembly(catalogue: catalogue, file: file)
+        let configuration = assembly.run()
+        return (assembly.findings.hasErrors ? nil : configuration, assembly.findings.problems)
+    }
+}
+
+/// One run of the reader.
+struct Assembly {
+    enum Key: String, SectionKey {
+        case gateway, buses, meters, uplinks, spool
+
+        var example: String {
+            switch self {
+            case .gateway: "gateway: {id: …, location: …}"
+            case .buses: "buses: [{id: …, tcp: …}]"
+            case .meters: "meters: [{id: …, bus: …, unit: …, model: …}]"
+            case .uplinks: "uplinks: [{id: …, sensorthings: …}]"
+            case .spool: "spool: {limit: 256MB}"
+            }
+        }
+    }
+
+    static let busLimit = 64
+    static let meterLimit = 1000
+    static let uplinkLimit = 8
+
+    let catalogue: Catalogue
+    let file: String
+    let findings = Findings()
+    var busNames = Names(of: "bus")
+    var meterNames = Names(of: "meter")
+    var uplinkNames = Names(of: "uplink")
+    /// Definitions that were asked for in this run, so that each file is read and its problems are told once.
+    var definitions: [String: MeterDefinition?] = [:]
+    /// Where each bus stands, for what shows only when all meters are known.
+    var busFields: [String: Field] = [:]
+    /// The unit ids taken on each bus, and by whom.
+    var units: [String: [UInt8: String]] = [:]
+    var busesInUse: Set<String> = []
+
+    init(catalogue: Catalogue, file: String) {
+        self.catalogue = catalogue
+        self.file = file
+    }
+
+    /// The folder that paths in the file are relative to.
+    var folder: String {
+        guard let slash = file.lastIndex(of: "/") else { return "." }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
+    }
+
+    mutating func run() -> AgentConfiguration? {
+        guard let root = YAMLDocument.read(file: file, findings: findings) else {
+            // The main file cannot be read, but each file in meters/ may still show its own mistakes.
+            busNames.giveUp()
+            if File.exists(file) { _ = readMeterFiles(at: nil) }
+            return nil
+        }
+        guard let section = Section<Key>(Field(node: root, path: "", findings: findings)) else { return nil }
+        let gateway = section.required(.gateway).flatMap { readGateway($0) }
+        let buses = readBuses(section.required(.buses))
+        var meters = section.optional(.meters).map { readMeters($0, at: gateway?.location) } ?? []
+        meters += readMeterFiles(at: gateway?.location)
+        let uplinks = section.optional(.uplinks).map { readUplinks($0) } ?? []
+        let spool = section.value(.spool, or: SpoolSettings()) { readSpool($0) }
+        warnOfIdle(section, meterCount: meters.count)
+        guard let gateway, let spool else { return nil }
+        return AgentConfiguration(
+            gateway: gateway, buses: buses, meters: meters, uplinks: uplinks, spool: spool)
+    }
+}

@@ -1,0 +1,18 @@
+internal import Metering
+
+extension Assembly {
+    /// What can only be said once everything is known: things that nobody uses.
+    func warnOfIdle(_ section: Section<Key>, meterCount: Int) {
+        for (name, field) in busFields.sorted(by: { $0.key < $1.key }) where !busesInUse.contains(name) {
+            field.warning("no meter is on bus \"\(name)\"", hint: "remove it, or add its meters")
+        }
+        if meterCount == 0, !findings.hasErrors {
+            section.field.warning(
+                "there is no meter: nothing will be read", hint: "add \"\(Key.meters.example)\", or files in meters/")
+        }
+        if !section.has(.uplinks) {
+            section.field.warning(
+                "there is no uplink: readings stay on the gateway", hint: "add \"\(Key.uplinks.example)\"")
+        }
+    }
+}

@@ -1,0 +1,219 @@
+internal import Metering
+internal import Posix
+
+// The section `meters` and the files of the folder `meters/`.
+
+private enum MeterKey: String, SectionKey {
+    case id, bus, unit, model, interval, points, location, limits, defaults
+
+    var example: String {
+        switch self {
+        case .id: "id: main"
+        case .bus: "bus: hall"
+        case .unit: "unit: 1"
+        case .model: "model: eastron-sdm630"
+        case .interval: "interval: 10s"
+        case .points: "points: [active-power, active-energy-import]"
+        case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
+        case .limits: "limits: {registers: 80, gap: 16}"
+        case .defaults: "defaults: {function: input, type: f32}"
+        }
+    }
+}
+
+/// A point of a model that is chosen with a setting of its own.
+private enum ChosenPointKey: String, SectionKey {
+    case name, interval
+
+    var example: String { self == .name ? "name: active-power" : "interval: 1m" }
+}
+
+extension Assembly {
+    /// The meters of the main file.
+    mutating func readMeters(_ field: Field, at location: Location?) -> [Meter] {
+        guard let items = field.items(example: "[{id: main, bus: hall, unit: 1, model: eastron-sdm630}]") else {
+            return []
+        }
+        if items.count > Self.meterLimit { field.error("\(items.count) meters; at most \(Self.meterLimit)") }
+        var meters: [Meter] = []
+        for item in items.prefix(Self.meterLimit) {
+            if let meter = readMeter(item, at: location) { meters.append(meter) }
+        }
+        return meters
+    }
+
+    /// The meters of the folder `meters/`, one a file.
+    mutating func readMeterFiles(at location: Location?) -> [Meter] {
+        let folder = self.folder == "." && !file.contains("/") ? "meters" : self.folder + "/meters"
+        guard File.exists(folder) else { return [] }
+        let names: [String]
+        do {
+            names = try File.names(in: folder)
+        } catch {
+            findings.error(
+                at: Place(file: folder, line: 1, column: 1), path: "", error.reason,
+                hint: "meters is a folder with one meter a file; the agent must be able to read it")
+            return []
+        }
+        if names.count > Self.meterLimit {
+            findings.error(
+                at: Place(file: folder, line: 1, column: 1), path: "",
+                "\(names.count) files; at most \(Self.meterLimit)")
+        }
+        var meters: [Meter] = []
+        for name in names.prefix(Self.meterLimit) {
+            let path = folder + "/" + name
+            guard name.hasSuffix(".yaml") || name.hasSuffix(".yml"), !name.hasPrefix("."), !File.isFolder(path) else {
+                findings.warning(
+                    at: Place(file: path, line: 1, column: 1), path: "",
+                    "not read: only files *.yaml and *.yml are meters")
+                continue
+            }
+            guard let root = YAMLDocument.read(file: path, findings: findings) else { continue }
+            if case .sequence = root.content {
+                findings.error(
+                    at: root.place, path: "", "a list; a file in meters/ holds one meter",
+                    hint: "begin with \"id: …\", and give each meter a file of its own")
+                continue
+            }
+            if let meter = readMeter(Field(node: root, path: "", findings: findings), at: location) {
+                meters.append(meter)
+            }
+        }
+        return meters
+    }
+
+    private mutating func readMeter(_ field: Field, at gatewayLocation: Location?) -> Meter? {
+        guard let section = Section<MeterKey>(field) else { return nil }
+        let id = section.required(.id).flatMap { meterNames.claim($0) }
+        let bus = section.required(.bus).flatMap { busNames.reference($0) }
+        if let bus { busesInUse.insert(bus) }
+        let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id) }
+        let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
+        let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
+        let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
+        guard let id, let bus, let unit, let location, let (definition, points) = chosen else { return nil }
+        return Meter(
+            id: id, bus: bus, unit: unit, definition: definition,
+            points: points.map { Point(meter: id, definition: $0, interval: $0.interval ?? interval) },
+            location: location)
+    }
+
+    /// 1…247 on a line; on TCP also 0 and 255, which devices without units answer to.
+    private mutating func unit(_ field: Field, bus: String?, meter: String?) -> UInt8? {
+        guard let number = field.integer(in: 0...255, "a unit id") else { return nil }
+        guard number <= 247 || number == 255 else {
+            field.error("\(number) is no unit id", hint: "1…247; a TCP device without units answers to 255 or 0")
+            return nil
+        }
+        let unit = UInt8(number)
+        if let bus {
+            if let other = units[bus]?[unit] {
+                field.warning(
+                    "unit \(unit) on bus \"\(bus)\" is meter \"\(other)\" already",
+                    hint: "two meters with one unit id read the same device")
+            }
+            units[bus, default: [:]][unit] = units[bus]?[unit] ?? meter ?? "without a name"
+        }
+        return unit
+    }
+
+    // MARK: Points
+
+    private mutating func modelPoints(_ section: Section<MeterKey>) -> (MeterDefinition, [PointDefinition])? {
+        section.optional(.defaults)?.error(
+            "defaults are for points written here, not for a model", hint: "remove defaults, or remove model")
+        guard let field = section.optional(.model), var definition = definition(field) else { return nil }
+        if let limits = section.optional(.limits).flatMap({ Limits($0, or: definition) }) {
+            definition.maximumRegisters = limits.registers
+            definition.maximumGap = limits.gap
+        }
+        guard let choice = section.optional(.points) else { return (definition, definition.points) }
+        return choose(choice, of: definition).map { (definition, $0) }
+    }
+
+    /// The definition of a model; each file is read once in a run, and what is wrong in it is told once.
+    private mutating func definition(_ field: Field) -> MeterDefinition? {
+        guard let model = field.text("a model") else { return nil }
+        if let known = definitions[model] { return known }
+        guard catalogue.file(of: model) != nil else {
+            let models = catalogue.models().map(\.name)
+            let hint =
+                models.isEmpty
+                ? "no definitions in \(catalogue.folders.joined(separator: " or ")); is --share right?"
+                : Suggestion.hint(for: model, among: models, called: "known")
+            field.error("unknown model \(quoted(model))", hint: hint)
+            return nil
+        }
+        let (definition, problems) = catalogue.read(model: model)
+        findings.add(problems)
+        if definition == nil {
+            field.error("the definition of \"\(model)\" cannot be used", hint: "see the errors in its file")
+        }
+        definitions[model] = .some(definition)
+        return definition
+    }
+
+    /// Some of a definition's points, in its order: names, or `{name: …, interval: …}`.
+    private func choose(_ field: Field, of definition: MeterDefinition) -> [PointDefinition]? {
+        guard let items = field.items(example: "[active-power, {name: active-energy-import, interval: 1m}]") else {
+            return nil
+        }
+        if items.isEmpty {
+            field.error("no points are chosen", hint: "leave points out to read all of them")
+            return nil
+        }
+        var chosen: [String: Duration?] = [:]
+        var places: [String: Place] = [:]
+        for item in items {
+            guard let (name, nameField, interval) = choice(item) else { continue }
+            if let first = places[name] {
+                nameField.error("\"\(name)\" is chosen already", hint: "first in line \(first.line); remove one")
+            } else if !definition.points.contains(where: { $0.name == name }) {
+                nameField.error(
+                    "\(definition.model) has no point \(quoted(name))",
+                    hint: Suggestion.hint(for: name, among: definition.points.map(\.name), called: "points"))
+            }
+            places[name] = places[name] ?? nameField.node.place
+            chosen[name] = .some(interval)
+        }
+        return definition.points.compactMap { point in
+            guard let interval = chosen[point.name] else { return nil }
+            var point = point
+            point.interval = interval ?? point.interval
+            return point
+        }
+    }
+
+    private func choice(_ field: Field) -> (name: String, field: Field, interval: Duration?)? {
+        if case .scalar = field.node.content { return field.text("a point's name").map { ($0, field, nil) } }
+        let advice = { (key: String) in
+            PointKey(rawValue: key).map { _ in "a model's points are chosen by name; leave model out to write your own"
+            }
+        }
+        guard let section = Section<ChosenPointKey>(field, advice: advice) else { return nil }
+        let interval = section.optional(.interval)?.pollInterval()
+        guard let nameField = section.required(.name), let name = nameField.text("a point's name") else { return nil }
+        return (name, nameField, interval)
+    }
+
+    private func ownPoints(_ section: Section<MeterKey>, id: String) -> (MeterDefinition, [PointDefinition])? {
+        guard let field = section.optional(.points) else {
+            section.field.error(
+                "neither model nor points", hint: "add \"\(MeterKey.model.example)\", or write the points here")
+            return nil
+        }
+        if case .sequence(let nodes) = field.node.content, case .scalar = nodes.first?.content {
+            field.error(
+                "points by name need a model", hint: "add \"\(MeterKey.model.example)\", or write the points here")
+            return nil
+        }
+        let defaults = section.optional(.defaults).map { PointDefaults($0) } ?? PointDefaults()
+        let limits = section.optional(.limits).map { Limits($0) ?? Limits() } ?? Limits()
+        guard let points = PointReader(defaults: defaults, doubtsManualNumbers: true).points(field) else { return nil }
+        let definition = MeterDefinition(
+            model: "own/" + id, manufacturer: "unknown", product: id, status: .own, sources: [],
+            maximumRegisters: limits.registers, maximumGap: limits.gap, points: points)
+        return (definition, points)
+    }
+}

@@ -1,0 +1,149 @@
+internal import Metering
+
+/// What a configuration means, in plain text of at most 80 columns, for `parthe check`.
+public func summary(of configuration: AgentConfiguration) -> String {
+    var text = SummaryText()
+    text.gateway(configuration.gateway)
+    text.buses(configuration)
+    text.meters(configuration)
+    text.uplinks(configuration.uplinks)
+    text.spool(configuration.spool)
+    return text.lines.joined(separator: "\n") + "\n"
+}
+
+private struct SummaryText {
+    /// Columns of a terminal that every installation has.
+    static let width = 80
+
+    var lines: [String] = []
+
+    mutating func gateway(_ gateway: GatewaySettings) {
+        add("gateway", [gateway.id, place(gateway.location)])
+    }
+
+    mutating func buses(_ configuration: AgentConfiguration) {
+        for bus in configuration.buses {
+            let meters = configuration.meters.filter { $0.bus == bus.id }
+            add(
+                "bus",
+                [
+                    bus.id, address(bus.endpoint), "timeout \(Span.text(bus.responseTimeout))",
+                    count(meters.count, "meter"),
+                ])
+        }
+    }
+
+    mutating func meters(_ configuration: AgentConfiguration) {
+        for meter in configuration.meters {
+            let definition = meter.definition
+            let kind =
+                definition.status == .own && definition.sources.isEmpty && definition.manufacturer == "unknown"
+                ? "points of its own" : "\(definition.model) (\(definition.status.rawValue))"
+            var parts = [meter.id, "bus \(meter.bus) unit \(meter.unit)", kind, points(of: meter)]
+            if meter.location != configuration.gateway.location { parts.append(place(meter.location)) }
+            add("meter", parts)
+            // A choice is worth seeing; a whole definition would fill the screen.
+            if meter.points.count < definition.points.count || definition.points.count <= 8 {
+                wrap(meter.points.map(\.definition.name), indent: 12)
+            }
+        }
+        let points = configuration.meters.flatMap(\.points)
+        let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.interval.wholeMilliseconds)) }
+        add("in all", [count(points.count, "point"), "\(grouped(Int64(daily.rounded()))) readings a day"])
+    }
+
+    mutating func uplinks(_ uplinks: [UplinkSettings]) {
+        if uplinks.isEmpty { add("uplink", ["none: readings stay on the gateway"]) }
+        for uplink in uplinks {
+            let credentials =
+                switch uplink.credentials {
+                case .none: "without sign-in"
+                case .basic(let user, _): "as user \(user)"
+                case .bearer: "with a token"
+                }
+            let batch = "at most \(count(uplink.readingsPerRequest, "reading")) a request"
+            add("uplink", [uplink.id, uplink.url, credentials, batch, "timeout \(Span.text(uplink.responseTimeout))"])
+        }
+    }
+
+    mutating func spool(_ spool: SpoolSettings) {
+        add(
+            "spool",
+            [
+                "limit \(Span.text(bytes: spool.maximumBytes))", "commit every \(Span.text(spool.commitInterval))",
+                "history \(Span.text(spool.history))",
+            ])
+    }
+
+    // MARK: Words
+
+    private func place(_ location: Location) -> String {
+        let degrees = "\(location.latitude), \(location.longitude)"
+        return location.name.map { "\($0) (\(degrees))" } ?? degrees
+    }
+
+    private func address(_ endpoint: BusSettings.Endpoint) -> String {
+        switch endpoint {
+        case .tcp(let host, let port): "tcp " + (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
+        }
+    }
+
+    /// `62 points every 10s`, or `3 points: 2 every 10s, 1 every 1m`.
+    private func points(of meter: Meter) -> String {
+        let intervals = Dictionary(grouping: meter.points, by: \.interval).mapValues(\.count)
+        let total = count(meter.points.count, "point")
+        let parts = intervals.sorted { $0.key < $1.key }.map { "\($0.value) every \(Span.text($0.key))" }
+        guard parts.count > 1 else { return "\(total) every \(intervals.keys.first.map(Span.text) ?? "")" }
+        return "\(total): " + parts.joined(separator: ", ")
+    }
+
+    private func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+
+    /// 5356800 → `5 356 800`.
+    private func grouped(_ number: Int64) -> String {
+        var digits = String(number)
+        var end = digits.endIndex
+        while let index = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex), index > digits.startIndex {
+            digits.insert(" ", at: index)
+            end = index
+        }
+        return digits
+    }
+
+    // MARK: Lines
+
+    /// A line `label   parts, …`; what does not fit goes on below.
+    private mutating func add(_ label: String, _ parts: [String]) {
+        let start = lines.count
+        wrap(parts, indent: 9)
+        let padded = label + String(repeating: " ", count: max(1, 9 - label.count))
+        lines[start] = padded + lines[start].dropFirst(9)
+    }
+
+    /// Parts with commas between them, in lines of at most 80 columns; a part that is longer is broken at the margin.
+    private mutating func wrap(_ parts: [String], indent: Int) {
+        let margin = String(repeating: " ", count: indent)
+        var line = margin
+        for (index, part) in parts.enumerated() {
+            var piece = clean(part) + (index < parts.count - 1 ? "," : "")
+            if line.count > indent, line.count + 1 + piece.count > Self.width {
+                lines.append(line)
+                line = margin
+            } else if line.count > indent {
+                line += " "
+            }
+            while line.count + piece.count > Self.width {
+                let room = Self.width - line.count
+                lines.append(line + piece.prefix(room))
+                piece = String(piece.dropFirst(room))
+                line = margin
+            }
+            line += piece
+        }
+        lines.append(line)
+    }
+
+    private func clean(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
+    }
+}
