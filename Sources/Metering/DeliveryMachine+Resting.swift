@@ -1,0 +1,88 @@
+// Waits, and the small helpers that all parts share.
+extension DeliveryMachine {
+    mutating func resume(_ next: Next, at now: Instant) -> Action {
+        switch next {
+        case .lease: return lease()
+        case .provision(let then): return provision(then: then, at: now)
+        case .work: return nextTask(at: now)
+        case .ask: return nextQuestion(at: now)
+        case .settle: return conclude(at: now)
+        case .check(let position, let refusal):
+            guard work.window.verdicts[position] == .open else { return nextTask(at: now) }
+            state = .checking(position, refusal)
+            return .check(work.window.readings[position].point)
+        }
+    }
+
+    mutating func rest(_ reason: Rest.Reason, until: Instant, then next: Next) -> Action {
+        state = .resting(Rest(reason: reason, until: until, then: next))
+        return .wait(until: until)
+    }
+
+    /// Waits for what time heals.
+    mutating func backOff(_ failure: DeliveryFailure, then next: Next, at now: Instant, _ jitter: Double) -> Action {
+        note(failure)
+        let until = link.failed(at: now, jitter: jitter, retryAfter: failure.retryAfter)
+        return rest(.backoff, until: until, then: next)
+    }
+
+    /// Waits for what a person must heal.
+    mutating func pause(_ failure: DeliveryFailure, then next: Next, at now: Instant, _ jitter: Double) -> Action {
+        note(failure)
+        let until = pause.failed(at: now, jitter: jitter, retryAfter: failure.retryAfter)
+        return rest(.paused, until: until, then: next)
+    }
+
+    /// Waits until the platform must be done with a request that ended unclear; longer if it fails again and again.
+    mutating func restUnclear(
+        _ failure: DeliveryFailure, then next: Next, at now: Instant, _ jitter: Double
+    ) -> Action {
+        note(failure)
+        let backoff = link.failed(at: now, jitter: jitter, retryAfter: failure.retryAfter)
+        let settled = now + settleWait(timedOut: failure.code == .timedOut)
+        return rest(.unclear, until: max(settled, backoff), then: next)
+    }
+
+    func settleWait(timedOut: Bool) -> Duration {
+        max(timing.settle, max(responses.slowest * 2, timedOut ? responseTimeout : .zero))
+    }
+
+    mutating func note(_ failure: DeliveryFailure) {
+        trouble = failure
+        lastFailure = failure
+    }
+
+    /// The platform did what it was asked.
+    mutating func succeeded(at now: Instant) {
+        link.succeeded(at: now)
+        pause.succeeded(at: now)
+        trouble = nil
+        lastSuccess = now
+    }
+
+    /// A post got a clear answer, whatever it says.
+    mutating func responded(at now: Instant) {
+        lastResponseTime = now - sentAt
+        responses.add(now - sentAt)
+    }
+
+    mutating func refuse(_ position: Int, _ reason: String) {
+        work.window.mark(position, .refused)
+        work.refusals.append(Refusal(position: position, reason: reason))
+    }
+
+    mutating func refuseAll(of point: PointID, _ reason: String) {
+        for position in work.window.positions(of: point) {
+            switch work.window.verdicts[position] {
+            case .open, .doubtful: refuse(position, reason)
+            case .accepted, .refused: break
+            }
+        }
+    }
+
+    func hasWork(_ point: PointID) -> Bool {
+        work.window.positions(of: point).contains {
+            work.window.verdicts[$0] == .open || work.window.verdicts[$0] == .doubtful
+        }
+    }
+}
