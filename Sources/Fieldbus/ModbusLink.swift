@@ -30,6 +30,11 @@ public struct ModbusLink: ~Copyable {
     /// A connection may be half dead without telling: after this many timeouts in a row it is made anew.
     private static let timeoutsBeforeReconnect = 3
 
+    /// The version of the libmodbus in use.
+    public static var libraryVersion: String {
+        "\(libmodbus_version_major).\(libmodbus_version_minor).\(libmodbus_version_micro)"
+    }
+
     /// A link to `bus`, not connected yet.
     public init(_ bus: BusSettings) {
         switch bus.endpoint {

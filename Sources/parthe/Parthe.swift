@@ -1,1 +1,47 @@
-@main struct Parthe { static func main() {} }
+import ArgumentParser
+import Gateway
+
+/// The command `parthe`.
+@main struct Parthe: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "parthe",
+        abstract: "Reads meters, keeps readings while the network is away, delivers each of them once.",
+        discussion: """
+            Start with a configuration in /etc/parthe/parthe.yaml:
+              parthe check            say what is wrong with it, and what is understood
+              parthe read METER       read one meter now
+              parthe status           ask the running agent
+
+            Exit codes:
+              0   all is well
+              1   it works in part: a point without value, a meter that is silent, an uplink that is away
+              64  the command is not understood
+              69  nobody answers: no agent at the socket, no meter at the address
+              71  the system refuses a socket or signals
+              73  the spool cannot be opened
+              78  the configuration is wrong
+            """,
+        version: PartheVersion.text,
+        subcommands: [
+            RunCommand.self, CheckCommand.self, ReadCommand.self, StatusCommand.self, VersionCommand.self,
+        ])
+}
+
+/// `parthe version`.
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "version", abstract: "Print the version, and the versions of the libraries in use.")
+
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() {
+        let libraries = Libraries.inUse
+        if json {
+            let fields = [("version", PartheVersion.text)] + libraries
+            print("{" + fields.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",") + "}")
+        } else {
+            print("parthe \(PartheVersion.text)")
+            for (name, version) in libraries { print("  \(name) \(version)") }
+        }
+    }
+}

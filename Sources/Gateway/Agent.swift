@@ -1,0 +1,208 @@
+internal import Configuration
+internal import Dispatch
+internal import Glibc
+public import Logging
+internal import Metering
+internal import Posix
+internal import Spooling
+
+/// The agent: puts the parts together, keeps them running, and ends them in order.
+///
+/// The main thread supervises: it waits for signals and for questions on the control socket. Each bus, the spool and
+/// each uplink runs on a thread of its own. SIGHUP replaces buses and uplinks by those of the configuration as it then
+/// stands, if it is right; the spool stays open. SIGTERM stops reading, commits what was read, and ends within 5 s.
+public final class Agent {
+    /// Where the agent finds and keeps its things.
+    public struct Options: Sendable {
+        /// The configuration file.
+        public var configuration: String
+        /// The folder of the spool.
+        public var state: String
+        /// The path of the control socket.
+        public var socket: String
+        /// The folder with `meters/` and `boards/`, where it is not in its usual place.
+        public var share: String?
+
+        /// Options with every path given.
+        public init(configuration: String, state: String, socket: String, share: String?) {
+            self.configuration = configuration
+            self.state = state
+            self.socket = socket
+            self.share = share
+        }
+    }
+
+    private let options: Options
+    private let log: Logger
+    private let started = BootClock.now
+    private let signals: SignalQueue
+    private let listener: UnixListener
+    private let intake: Intake
+    private let spool: Spool
+    private let spoolEnded = DispatchGroup()
+    private var configuration: AgentConfiguration
+    private var services: Services
+
+    /// Buses and uplinks get this long to stop, the last commit gets the same: together below the 5 s of a clean end.
+    private static let stopLimit = DispatchTimeInterval.seconds(2)
+
+    /// Reads the configuration, opens the spool and the control socket. Call on the main thread, before any other
+    /// thread runs.
+    public init(_ options: Options, log: Logger) throws(AgentError) {
+        self.options = options
+        self.log = log
+        let (signals, listener) = try Self.openSystem(options)
+        configuration = try AgentConfiguration(checked: options)
+        intake = Intake()
+        do {
+            spool = try Spool(
+                directory: options.state, settings: configuration.spool, uplinks: configuration.uplinks.map(\.id),
+                intake: intake
+            ) { event in
+                switch event {
+                case .failing(let error): log.error("spool: \(error); \(error.hint); readings wait in memory")
+                case .recovered(let after): log.notice("spool: commits go through again after \(after.rounded)")
+                }
+            }
+        } catch {
+            throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
+        }
+        self.signals = signals
+        self.listener = listener
+        services = try Self.assemble(configuration, spool: spool, intake: intake, options: options, log: log)
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    public func run() {
+        let spool = spool
+        spoolEnded.enter()
+        Task.detached { [spoolEnded] in
+            await spool.run()
+            spoolEnded.leave()
+        }
+        startServices()
+        let points = configuration.meters.reduce(0) { $0 + $1.points.count }
+        log.notice(
+            """
+            parthe \(PartheVersion.text) runs as \(configuration.gateway.id): \(configuration.meters.count) meters, \
+            \(points) points, \(configuration.uplinks.count) uplinks; spool in \(options.state)
+            """)
+        while supervise() {}
+        end()
+    }
+
+    /// Waits for one thing to do; false when it is time to end.
+    private func supervise() -> Bool {
+        let ready = Poller.readable([signals.descriptor, listener.descriptor], within: -1)
+        if ready.contains(listener.descriptor) { listener.serve { answer($0) } }
+        if ready.contains(signals.descriptor) {
+            switch signals.next() {
+            case .terminate: return false
+            case .hangUp: reload()
+            case nil: break
+            }
+        }
+        return true
+    }
+
+    private func answer(_ question: String) -> [UInt8] {
+        switch question {
+        case "status": report().json
+        default: Array(#"{"error":"unknown question"}"#.utf8)
+        }
+    }
+
+    private func report() -> StatusReport {
+        StatusReport(
+            configuration: configuration, buses: services.buses.map(\.status), spool: spool.status, intake: intake,
+            uplinks: services.uplinks.map(\.status), started: started, now: BootClock.now, offset: BootClock.offset)
+    }
+
+    /// Replaces buses and uplinks by what the configuration now asks for; a wrong one is refused and nothing changes.
+    private func reload() {
+        log.notice("reading \(options.configuration) again")
+        do {
+            let new = try AgentConfiguration(checked: options)
+            if new.spool != configuration.spool {
+                log.warning("the spool's settings change with the next start of the agent")
+            }
+            let next = try Self.assemble(new, spool: spool, intake: intake, options: options, log: log)
+            if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
+            configuration = new
+            services = next
+            startServices()
+            log.notice("the new configuration is in force: \(new.meters.count) meters")
+        } catch {
+            log.error("the new configuration is refused, the old one goes on: \(error)")
+        }
+    }
+
+    private func startServices() {
+        let services = services
+        let spool = spool
+        blocking { await spool.onCommit { services.notifyUplinks() } }
+        services.start()
+    }
+
+    private func end() {
+        log.notice("ending: finishing the commit")
+        if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it is left behind") }
+        spool.stop()
+        if spoolEnded.wait(timeout: .now() + Self.stopLimit) == .timedOut {
+            log.error("the last commit did not end in time: the disk does not answer")
+        }
+        log.notice("ended")
+    }
+
+    private static func openSystem(_ options: Options) throws(AgentError) -> (SignalQueue, UnixListener) {
+        do {
+            return (try SignalQueue(), try UnixListener(path: options.socket))
+        } catch {
+            let hint =
+                error.code == EADDRINUSE
+                ? "another agent runs with this socket: stop it, or choose another path with --socket"
+                : "choose a path that this user may write with --socket"
+            throw AgentError(code: .system, message: "\(error)", hint: hint)
+        }
+    }
+
+    private static func assemble(
+        _ configuration: AgentConfiguration, spool: Spool, intake: Intake, options: Options, log: Logger
+    ) throws(AgentError) -> Services {
+        let keys = configuration.meters.flatMap(\.points).map(\.key)
+        let uplinks = configuration.uplinks.map(\.id)
+        let numbers = blocking { () async -> Result<[PointID], SpoolError> in
+            do throws(SpoolError) {
+                try await spool.configure(uplinks: uplinks)
+                return .success(try await spool.identify(keys))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch numbers {
+        case .failure(let error): throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
+        case .success(let numbers):
+            return Services(
+                configuration, ids: Dictionary(zip(keys, numbers), uniquingKeysWith: { first, _ in first }),
+                spool: spool, intake: intake, stateFolder: options.state, log: log)
+        }
+    }
+}
+
+/// Runs `body` and waits for it. Only the main thread may: it is no thread of the cooperative pool.
+private func blocking<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) -> Result {
+    let box = ResultBox<Result>()
+    let done = DispatchSemaphore(value: 0)
+    Task.detached {
+        box.value = await body()
+        done.signal()
+    }
+    done.wait()
+    guard let value = box.value else { preconditionFailure("a task ended without its result") }
+    return value
+}
+
+/// SAFETY: written before the semaphore is signalled and read after it was waited for.
+private final class ResultBox<Value>: @unchecked Sendable {
+    var value: Value?
+}

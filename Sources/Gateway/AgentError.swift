@@ -1,0 +1,24 @@
+/// Why the agent does not start: what, and what to do.
+public struct AgentError: Error, Sendable, CustomStringConvertible {
+    /// What kind of obstacle; the raw value is the exit code (sysexits.h).
+    public enum Code: Int32, Sendable {
+        /// The configuration is wrong (EX_CONFIG).
+        case configuration = 78
+        /// The spool cannot be opened (EX_CANTCREAT).
+        case spool = 73
+        /// The control socket or the signals cannot be had (EX_OSERR).
+        case system = 71
+    }
+
+    /// What kind of obstacle.
+    public var code: Code
+    /// What happened and where.
+    public var message: String
+    /// What to do next.
+    public var hint: String?
+
+    /// The message and the hint.
+    public var description: String {
+        hint.map { "\(message)\n  → \($0)" } ?? message
+    }
+}

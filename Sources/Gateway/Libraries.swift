@@ -1,0 +1,12 @@
+internal import Delivery
+internal import Fieldbus
+internal import Metering
+internal import Spooling
+
+/// The C libraries that this process uses, in the versions it found.
+public enum Libraries {
+    /// Name and version of each.
+    public static var inUse: [(String, String)] {
+        [("libmodbus", ModbusLink.libraryVersion), ("SQLite", SpoolStore.libraryVersion), ("libcurl", UplinkRunner.libraryVersion)]
+    }
+}

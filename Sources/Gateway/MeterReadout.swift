@@ -1,0 +1,111 @@
+internal import Configuration
+internal import Fieldbus
+public import FoundationEssentials
+internal import Metering
+internal import Posix
+
+/// One reading of a meter, now, with everything a technician compares with the meter's display and its manual.
+public struct MeterReadout: Codable, Sendable {
+    /// One point.
+    public struct Line: Codable, Sendable {
+        public var name: String
+        /// The value after scale and offset, exact; absent where there is none.
+        public var value: Decimal?
+        /// UCUM code.
+        public var unit: String
+        public var symbol: String
+        public var obis: String?
+        /// Function code.
+        public var function: UInt8
+        /// Zero-based PDU address of the first register.
+        public var register: UInt16
+        /// The same as most manuals print it: 30001 for input register 0.
+        public var manualRegister: Int
+        /// The registers' contents in hexadecimal.
+        public var words: [String]
+        /// Why there is no value.
+        public var error: String?
+    }
+
+    public var meter: String
+    public var bus: String
+    public var endpoint: String
+    public var unit: UInt8
+    public var model: String
+    /// How far the register map is confirmed: `manual`, `agreed` or `own`.
+    public var status: String
+    public var requests: Int
+    public var milliseconds: Double
+    public var time: String
+    public var points: [Line]
+    /// The first thing that went wrong, with its place.
+    public var error: String?
+    public var hint: String?
+
+    /// How many points have a value.
+    public var values: Int { points.count { $0.value != nil } }
+
+    /// Reads the meter `id` of the configuration once. Blocks; makes a connection of its own.
+    public init(of id: String, options: Agent.Options) throws(AgentError) {
+        let configuration = try AgentConfiguration(checked: options)
+        guard let meter = configuration.meters.first(where: { $0.id == id }),
+            let settings = configuration.buses.first(where: { $0.id == meter.bus })
+        else {
+            let known = configuration.meters.map(\.id).joined(separator: ", ")
+            throw AgentError(
+                code: .configuration, message: "\(options.configuration) has no meter \(id)", hint: "it has: \(known)")
+        }
+        var link = ModbusLink(settings)
+        let poll = MeterPoll(meter: meter, points: meter.points)
+        let begin = BootClock.now
+        let results = poll.inspect(on: &link)
+        let end = BootClock.now
+        self.meter = id
+        bus = settings.id
+        endpoint = settings.endpoint.description
+        unit = meter.unit
+        model = meter.definition.model
+        status = meter.definition.status.rawValue
+        requests = poll.requests.count
+        milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
+        time = BootClock.offset.timestamp(of: end).description
+        points = zip(meter.points, results).map { Line($0, $1) }
+        for case .failed(let failure) in results {
+            error = failure.description
+            hint = failure.hint
+            break
+        }
+    }
+
+    /// The readout as JSON.
+    public var json: [UInt8] { jsonBytes(self) }
+}
+
+extension MeterReadout.Line {
+    fileprivate init(_ point: Point, _ result: MeterPoll.PointResult) {
+        let definition = point.definition
+        name = definition.name
+        unit = definition.unit.ucum
+        symbol = definition.unit.symbol
+        obis = definition.obis
+        function = definition.function.rawValue
+        register = definition.address
+        manualRegister = definition.function.manualNumber(of: definition.address)
+        words = []
+        switch result {
+        case .value(let value, _, let raw):
+            self.value = Decimal(string: value.description)
+            words = raw.map(Self.hexadecimal)
+        case .notAvailable(let raw):
+            words = raw.map(Self.hexadecimal)
+            error = "the meter has no value"
+        case .failed(let failure):
+            error = failure.what
+        }
+    }
+
+    private static func hexadecimal(_ word: UInt16) -> String {
+        let digits = String(word, radix: 16, uppercase: true)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+    }
+}

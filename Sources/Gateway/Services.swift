@@ -1,0 +1,84 @@
+internal import Configuration
+internal import Delivery
+internal import Dispatch
+internal import Fieldbus
+internal import Logging
+internal import Metering
+internal import Spooling
+
+/// The buses and uplinks of one configuration: started together, and stopped together when it is replaced.
+struct Services {
+    let buses: [ModbusBus]
+    let uplinks: [UplinkRunner]
+    private let running = DispatchGroup()
+
+    /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key.
+    init(
+        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, intake: Intake, stateFolder: String,
+        log: Logger
+    ) {
+        buses = configuration.buses.compactMap { bus in
+            let meters = configuration.meters.filter { $0.bus == bus.id }
+            guard !meters.isEmpty else { return nil }
+            return ModbusBus(settings: bus, meters: meters, ids: ids, intake: intake) { event in
+                switch event {
+                case .failing(let meter, let error): log.warning("meter \(meter): \(error); \(error.hint)")
+                case .recovered(let meter, let after): log.notice("meter \(meter): answers again after \(after.rounded)")
+                }
+            }
+        }
+        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids)
+        uplinks = configuration.uplinks.map { settings in
+            UplinkRunner(
+                settings: settings, plan: plan, source: SpoolSource(spool: spool), stateFolder: stateFolder
+            ) { status in
+                log.notice("uplink \(settings.id): \(status)")
+            }
+        }
+    }
+
+    /// Starts every loop.
+    func start() {
+        for bus in buses { launch { await bus.run() } }
+        for uplink in uplinks { launch { await uplink.run() } }
+    }
+
+    /// Tells the uplinks that readings were committed.
+    func notifyUplinks() {
+        for uplink in uplinks { uplink.notify() }
+    }
+
+    /// Stops every loop and waits for them; returns whether all ended in time.
+    ///
+    /// A bus may be waiting for a slow meter's answer; nothing is lost by not waiting for it.
+    func stop(within limit: DispatchTimeInterval) -> Bool {
+        for uplink in uplinks { uplink.stop() }
+        for bus in buses { bus.stop() }
+        return running.wait(timeout: .now() + limit) == .success
+    }
+
+    private func launch(_ body: @escaping @Sendable () async -> Void) {
+        running.enter()
+        Task.detached { [running] in
+            await body()
+            running.leave()
+        }
+    }
+}
+
+/// The spool as the uplinks see it.
+struct SpoolSource: ReadingSource {
+    let spool: Spool
+
+    func lease(uplink: String, maximumReadings: Int) async throws -> Lease? {
+        try await spool.lease(uplink: uplink, maximumReadings: maximumReadings)
+    }
+
+    func settle(_ lease: LeaseID, rejected: [Rejection]) async throws {
+        try await spool.settle(lease, rejected: rejected)
+    }
+
+    func key(of point: PointID) async -> String? {
+        await spool.key(of: point)
+    }
+}

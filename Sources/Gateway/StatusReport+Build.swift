@@ -1,0 +1,82 @@
+internal import Configuration
+internal import Delivery
+internal import Fieldbus
+internal import FoundationEssentials
+internal import Glibc
+internal import Metering
+internal import Posix
+internal import Spooling
+
+extension StatusReport {
+    /// The report at `now`, from what each part publishes.
+    init(
+        configuration: AgentConfiguration, buses: [BusStatus], spool: Spooling.Spool.Status, intake: Intake,
+        uplinks: [UplinkStatus], started: Instant, now: Instant, offset: ClockOffset
+    ) {
+        func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
+        let fill = intake.fill
+        let statistics = spool.statistics
+        version = PartheVersion.text
+        gateway = configuration.gateway.id
+        process = getpid()
+        time = offset.timestamp(of: now).description
+        uptimeMilliseconds = (now - started).wholeMilliseconds
+        self.buses = buses.map {
+            Bus(
+                id: $0.id, endpoint: $0.endpoint, connected: $0.isConnected, load: $0.load, lateAnswers: $0.lateAnswers)
+        }
+        meters = buses.flatMap { bus in
+            bus.meters.map { meter in
+                Meter(
+                    id: meter.id, bus: bus.id, unit: meter.unit, points: meter.points,
+                    intervalMilliseconds: meter.interval.wholeMilliseconds,
+                    lastReadingAgeMilliseconds: age(meter.lastReading),
+                    lastPollMilliseconds: meter.lastDuration?.wholeMilliseconds, polls: meter.polls,
+                    failedPolls: meter.failedPolls, overruns: meter.overruns, skippedPolls: meter.skippedPolls,
+                    readings: meter.readings, notAvailable: meter.notAvailable, error: meter.error?.what,
+                    hint: meter.error?.hint, failingForMilliseconds: age(meter.failingSince))
+            }
+        }
+        self.spool = Spool(
+            state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "failing",
+            error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
+            committed: statistics.committed, held: statistics.held,
+            undelivered: statistics.undelivered.values.max() ?? 0, oldest: statistics.oldest?.description,
+            newest: statistics.newest?.description, bytes: statistics.bytes,
+            limitBytes: configuration.spool.maximumBytes,
+            commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
+            lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined)
+        self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
+            Uplink(
+                id: settings.id, url: settings.url, state: status.state, healthy: status.isHealthy,
+                undelivered: statistics.undelivered[settings.id] ?? 0, delivered: status.delivered,
+                rejected: status.rejected, copiesAvoided: status.copiesAvoided,
+                lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.error, hint: status.hint)
+        }
+        problems = []
+        problems = findProblems()
+    }
+
+    /// What is wrong, the gravest first.
+    private func findProblems() -> [String] {
+        var found: [String] = []
+        if let error = spool.error { found.append("spool: \(error)") }
+        for uplink in uplinks where !uplink.healthy {
+            found.append("uplink \(uplink.id): \(uplink.error ?? uplink.state)")
+        }
+        for meter in meters {
+            if let error = meter.error { found.append("meter \(meter.id): \(error)") }
+        }
+        if spool.quarantined > 0 { found.append("spool: the platform refused \(spool.quarantined) readings") }
+        return found
+    }
+
+    /// The report as JSON.
+    public var json: [UInt8] { jsonBytes(self) }
+
+    /// Reads a report from its JSON; nil when it is none.
+    public init?(json: [UInt8]) {
+        guard let report = try? JSONDecoder().decode(StatusReport.self, from: Data(json)) else { return nil }
+        self = report
+    }
+}

@@ -1,0 +1,171 @@
+public import Metering
+internal import Posix
+internal import Synchronization
+
+/// The spool at work: commits what the intake holds once per commit interval, and hands out leases.
+///
+/// An actor on a thread of its own over the synchronous `SpoolStore`. In-flight marks and settlements ride in the next
+/// append; the commit is brought forward only while a backlog drains, and to at most a second after the last one when
+/// an uplink waits for its mark. A commit that fails gives its readings back to the intake: they stay in memory, up to
+/// the intake's limit, until the disk takes them; then polls are skipped.
+public actor Spool {
+    /// Something that a log should say.
+    public enum Event: Sendable {
+        /// Commits began to fail.
+        case failing(SpoolError)
+        /// Commits go through again.
+        case recovered(after: Duration)
+    }
+
+    /// What the spool is doing, as `parthe status` shows it.
+    public struct Status: Sendable {
+        /// What it holds.
+        public var statistics: SpoolStatistics
+        /// Why the last commit failed; nil when it did not.
+        public var error: SpoolError?
+    }
+
+    /// The executor that the actor runs on.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private nonisolated let executor: ThreadExecutor
+    private let store: SpoolStore
+    private let intake: Intake
+    private let commitInterval: Duration
+    private let onEvent: @Sendable (Event) -> Void
+    private var onCommit: @Sendable () -> Void = {}
+    private var spare: [Reading] = []
+    private var nextCommit = Instant(nanoseconds: 0)
+    private var lastCommit = Instant(nanoseconds: 0)
+    private var failingSince: Instant?
+    private var waiters: [UnsafeContinuation<Void, Never>] = []
+    private nonisolated let shared: Mutex<Status>
+    private nonisolated let isStopping = Atomic(false)
+
+    /// An uplink that waits for its mark waits at most this long after the last commit.
+    private static let longestWaitForMark = Duration.seconds(1)
+
+    /// Opens or makes the spool in `directory` for the readings of `intake`.
+    public init(
+        directory: String, settings: SpoolSettings, uplinks: [String], intake: Intake,
+        onEvent: @escaping @Sendable (Event) -> Void
+    ) throws(SpoolError) {
+        let store = try SpoolStore(
+            directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
+        shared = Mutex(Status(statistics: store.statistics()))
+        self.store = store
+        self.intake = intake
+        self.onEvent = onEvent
+        commitInterval = settings.commitInterval
+        executor = ThreadExecutor(name: "spool")
+    }
+
+    /// What the spool is doing. Never waits for the disk.
+    public nonisolated var status: Status {
+        shared.withLock { $0 }
+    }
+
+    /// Calls `body` after each commit that brought readings.
+    public func onCommit(_ body: @escaping @Sendable () -> Void) {
+        onCommit = body
+    }
+
+    /// Sets which uplinks keep undelivered readings alive.
+    public func configure(uplinks: [String]) throws(SpoolError) {
+        try store.configure(uplinks: uplinks)
+    }
+
+    /// The numbers of points, made durable where they are new.
+    public func identify(_ keys: [String]) throws(SpoolError) -> [PointID] {
+        try store.identify(keys)
+    }
+
+    /// The key of a point that has a number.
+    public func key(of point: PointID) -> String? {
+        store.key(of: point)
+    }
+
+    /// Commits until `stop()`, then once more. Call once.
+    public func run() async {
+        lastCommit = BootClock.now
+        nextCommit = lastCommit + commitInterval
+        while !isStopping.load(ordering: .acquiring) {
+            let now = BootClock.now
+            if now >= nextCommit {
+                commit()
+            } else {
+                await executor.sleep(until: nextCommit)
+            }
+        }
+        commit()
+        store.close()
+        executor.stop()
+    }
+
+    /// Ends `run()` after a last commit.
+    public nonisolated func stop() {
+        isStopping.store(true, ordering: .releasing)
+        executor.wake()
+    }
+
+    /// The next window for `uplink` once its in-flight mark is durable, so that it may be sent; nil when there is
+    /// nothing to deliver or the spool is ending.
+    public func lease(uplink: String, maximumReadings: Int) async throws(SpoolError) -> Lease? {
+        let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
+        guard let lease = found else { return nil }
+        if !store.isDurable(lease.id) {
+            let isBacklog = store.statistics().undelivered[uplink, default: 0] > Int64(maximumReadings)
+            bringForward(to: isBacklog ? BootClock.now : lastCommit + Self.longestWaitForMark)
+        }
+        while !store.isDurable(lease.id) {
+            guard !isStopping.load(ordering: .acquiring) else { return nil }
+            await withUnsafeContinuation { waiters.append($0) }
+        }
+        return lease
+    }
+
+    /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
+    public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
+        try store.settle(lease, rejected: rejected)
+    }
+
+    private func bringForward(to deadline: Instant) {
+        guard deadline < nextCommit else { return }
+        nextCommit = deadline
+        executor.wake()
+    }
+
+    private func commit() {
+        let readings = intake.take(replacing: spare)
+        spare = []
+        let now = BootClock.now
+        defer {
+            lastCommit = now
+            nextCommit = now + commitInterval
+            for waiter in waiters { waiter.resume() }
+            waiters = []
+        }
+        do throws(SpoolError) {
+            if !readings.isEmpty || store.hasPending { try store.append(readings, offset: BootClock.offset) }
+            publish(nil)
+            if let since = failingSince {
+                failingSince = nil
+                onEvent(.recovered(after: now - since))
+            }
+            if !readings.isEmpty { onCommit() }
+            spare = readings
+        } catch {
+            intake.putBack(readings)
+            publish(error)
+            if failingSince == nil {
+                failingSince = now
+                onEvent(.failing(error))
+            }
+        }
+    }
+
+    private func publish(_ error: SpoolError?) {
+        let statistics = store.statistics()
+        shared.withLock { $0 = Status(statistics: statistics, error: error) }
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Gateway
+
+/// `parthe read`.
+struct ReadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "read", abstract: "Read one meter now, and show every point.",
+        discussion: """
+            Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request
+            carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
+            Exit code 0 when every point has a value, 1 when some have, 69 when none has.
+            """)
+
+    @Argument(help: "The meter's id in the configuration.") var meter: String
+    @OptionGroup var files: ConfigurationOptions
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try withExitCodes {
+            let readout = try MeterReadout(of: meter, options: Agent.Options(files))
+            if json { Terminal.write(readout.json) } else { show(readout) }
+            if readout.values == 0 { throw ExitCode.unavailable }
+            if readout.values < readout.points.count { throw ExitCode.partly }
+        }
+    }
+
+    private func show(_ readout: MeterReadout) {
+        print(
+            """
+            \(Terminal.paint(readout.meter, .bold)): \(readout.model) (\(readout.status)), \(readout.endpoint) \
+            unit \(readout.unit)
+            \(readout.values) of \(counted(readout.points.count, "point")) in \(counted(readout.requests, "request")), \
+            \(readout.milliseconds) ms, \(readout.time)
+
+            """)
+        if readout.values > 0 {
+            let name = max(5, readout.points.map(\.name.count).max() ?? 0)
+            let value = max(5, readout.points.map { text($0).count }.max() ?? 0)
+            let unit = max(4, readout.points.map(\.symbol.count).max() ?? 0)
+            print(
+                Terminal.paint(
+                    "\(Terminal.left("POINT", name))  \(Terminal.right("VALUE", value))  "
+                        + "\(Terminal.left("UNIT", unit))  REGISTER             RAW", .dim))
+            for line in readout.points {
+                let place = "\(line.manualRegister) = \(line.function == 3 ? "holding" : "input") \(line.register)"
+                print(
+                    "\(Terminal.left(line.name, name))  \(Terminal.right(text(line), value))  "
+                        + "\(Terminal.left(line.symbol, unit))  \(Terminal.left(place, 21))"
+                        + (line.words.isEmpty ? line.error ?? "" : line.words.joined(separator: " ")))
+            }
+        }
+        if let error = readout.error {
+            print((readout.values > 0 ? "\n" : "") + Terminal.paint(error, .red))
+            if let hint = readout.hint { print("  → \(hint)") }
+        }
+    }
+
+    private func text(_ line: MeterReadout.Line) -> String {
+        line.value.map { "\($0)" } ?? "–"
+    }
+}

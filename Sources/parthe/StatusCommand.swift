@@ -1,0 +1,32 @@
+import ArgumentParser
+import Gateway
+
+/// `parthe status`.
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Ask the running agent how it is.",
+        discussion: """
+            Exit code 0 when all is well, 1 when the agent runs and something is wrong (it says what), 69 when no agent
+            answers.
+            """)
+
+    @OptionGroup var control: SocketOption
+    @Flag(help: "Print JSON.") var json = false
+    @Flag(name: .long, help: "Show every meter, however many lines that takes.") var all = false
+
+    func run() throws {
+        let report: StatusReport
+        do {
+            report = try StatusReport.ask(at: control.socket)
+        } catch {
+            Terminal.complain(error.description)
+            throw ExitCode.unavailable
+        }
+        if json {
+            Terminal.write(report.json)
+        } else {
+            print(StatusPage(report, lines: all ? .max : 23).text)
+        }
+        if !report.problems.isEmpty { throw ExitCode.partly }
+    }
+}
