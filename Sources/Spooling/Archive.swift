@@ -1,0 +1,184 @@
+internal import Metering
+
+/// A boot that readings were taken in.
+struct Boot: Hashable {
+    /// Its number in the spool, from 1.
+    var number: Int64
+    /// The kernel's name for it.
+    var id: String
+    /// What has to be added to an instant of it to get the spool's running time, in ns: see History.
+    var age: Int64
+    /// UTC minus boot clock as it was known last, in ns.
+    var offset: Int64
+    /// The highest offset that was frozen into times of this boot, or nil.
+    var highest: Int64?
+}
+
+/// The reading side of a spool's file: used by the agent's store and by those who only look.
+final class Archive {
+    let connection: Connection
+    private var decoder = ChunkDecoder()
+
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    func damaged(_ detail: String) -> SpoolError {
+        SpoolError(.damaged, operation: "read", path: connection.path, detail: detail)
+    }
+
+    // MARK: Chunks
+
+    private static let columns = "SELECT sequence, count, boot, earliest, latest, stored FROM chunk"
+
+    /// The first chunk at or after a sequence number.
+    func header(from sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        try header("\(Self.columns) WHERE sequence >= ? ORDER BY sequence LIMIT 1", sequence)
+    }
+
+    /// The last chunk at or before a sequence number.
+    func header(through sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        try header("\(Self.columns) WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1", sequence)
+    }
+
+    /// The chunks from a sequence number on, oldest first, as long as `take` asks for more.
+    func headers(from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool) throws(SpoolError) {
+        let statement = try connection.statement("\(Self.columns) WHERE sequence >= ? ORDER BY sequence")
+        statement.bind(sequence)
+        defer { statement.reset() }
+        while try statement.step() {
+            guard try take(try header(of: statement)) else { return }
+        }
+    }
+
+    private func header(_ sql: String, _ sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        let statement = try connection.statement(sql)
+        statement.bind(sequence)
+        defer { statement.reset() }
+        return try statement.step() ? try header(of: statement) : nil
+    }
+
+    private func header(of row: Statement) throws(SpoolError) -> ChunkHeader {
+        let header = ChunkHeader(
+            sequence: row.integer(0), count: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
+            latest: row.integer(4), stored: row.integer(5))
+        guard header.isSound else { throw damaged("impossible numbers in the row of chunk \(header.sequence)") }
+        return header
+    }
+
+    /// Decodes one chunk; a fault is returned, not thrown, so that one bad chunk does not stop the others.
+    func decode(
+        _ header: ChunkHeader, book: ShapeBook, pointCount: Int, take: (Reading) -> Void
+    ) throws(SpoolError) -> ChunkFault? {
+        let statement = try connection.statement("SELECT body FROM chunk WHERE sequence = ?")
+        statement.bind(header.sequence)
+        defer { statement.reset() }
+        guard try statement.step() else { return .truncated }
+        do throws(ChunkFault) {
+            try decoder.decode(statement.blob(0), header: header, book: book, pointCount: pointCount, take: take)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: Dictionary
+
+    /// The points' keys in the order of their numbers, from 1.
+    func pointKeys() throws(SpoolError) -> [String] {
+        let statement = try connection.statement("SELECT id, key FROM point ORDER BY id")
+        defer { statement.reset() }
+        var keys: [String] = []
+        while try statement.step() {
+            keys.append(statement.text(1))
+            guard statement.integer(0) == keys.count else { throw damaged("point \(keys.count) is missing") }
+        }
+        return keys
+    }
+
+    /// The shapes, checked.
+    func shapes(pointCount: Int) throws(SpoolError) -> ShapeBook {
+        let statement = try connection.statement("SELECT id, body FROM shape ORDER BY id")
+        defer { statement.reset() }
+        var book = ShapeBook()
+        while try statement.step() {
+            let number = statement.integer(0)
+            let body = statement.blob(1)
+            do throws(ChunkFault) {
+                guard body.count > 4 else { throw .truncated }
+                let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
+                var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
+                let crc = UInt32(truncatingIfNeeded: try end.little(4))
+                guard CRC32C.checksum(words: [number], content) == crc else { throw .checksum }
+                var reader = ByteReader(content)
+                let columns = try Shape.read(from: &reader, pointCount: pointCount)
+                guard reader.isAtEnd, let added = book.add(columns), added == number else {
+                    throw .malformed("a shape out of order")
+                }
+            } catch {
+                throw damaged("shape \(number) cannot be read: \(error)")
+            }
+        }
+        return book
+    }
+
+    // MARK: Times
+
+    /// A boot by its number.
+    func boot(_ number: Int64) throws(SpoolError) -> Boot? {
+        try boot("SELECT number, id, age, \"offset\", highest FROM boot WHERE number = ?", number)
+    }
+
+    /// The boot that was made last.
+    func lastBoot() throws(SpoolError) -> Boot? {
+        try boot(
+            "SELECT number, id, age, \"offset\", highest FROM boot WHERE number > ? ORDER BY number DESC LIMIT 1", 0)
+    }
+
+    private func boot(_ sql: String, _ parameter: Int64) throws(SpoolError) -> Boot? {
+        let statement = try connection.statement(sql)
+        statement.bind(parameter)
+        defer { statement.reset() }
+        guard try statement.step() else { return nil }
+        let boot = Boot(
+            number: statement.integer(0), id: statement.text(1), age: statement.integer(2),
+            offset: statement.integer(3),
+            highest: statement.isNull(4) ? nil : statement.integer(4))
+        let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
+        guard (1...ChunkHeader.limit).contains(boot.number), offsets.contains(boot.offset), offsets.contains(boot.age),
+            offsets.contains(boot.highest ?? 0)
+        else { throw damaged("impossible numbers in the row of boot \(boot.number)") }
+        return boot
+    }
+
+    /// The frozen range that holds a sequence number, or nil while its time is open.
+    func frozenRange(of sequence: Int64) throws(SpoolError) -> FrozenRange? {
+        let range = try frozenRange(through: sequence)
+        return range?.contains(sequence) == true ? range : nil
+    }
+
+    /// The last frozen range that begins at or before a sequence number.
+    func frozenRange(through sequence: Int64) throws(SpoolError) -> FrozenRange? {
+        let statement = try connection.statement(
+            "SELECT first, last, boot, \"offset\", raised, latest FROM frozen WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        )
+        statement.bind(sequence)
+        defer { statement.reset() }
+        guard try statement.step() else { return nil }
+        let range = FrozenRange(
+            first: statement.integer(0), last: statement.integer(1), boot: statement.integer(2),
+            offset: statement.integer(3), isRaised: statement.integer(4) != 0, latest: statement.integer(5))
+        let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
+        guard (1...ChunkHeader.limit).contains(range.first), (range.first...ChunkHeader.limit).contains(range.last),
+            offsets.contains(range.offset), abs(range.latest / 2) <= ChunkHeader.offsetLimit / 1_000_000
+        else { throw damaged("impossible numbers in the row of the times from \(range.first)") }
+        return range
+    }
+
+    /// The moment of an instant: as frozen, else as well as its boot's clock was known.
+    func timestamp(of instant: Int64, in header: ChunkHeader) throws(SpoolError) -> Timestamp? {
+        let instant = Instant(nanoseconds: instant)
+        if let range = try frozenRange(of: header.sequence) { return range.timestamp(of: instant) }
+        return try boot(header.boot).map { ClockOffset(nanoseconds: $0.offset).timestamp(of: instant) }
+    }
+}

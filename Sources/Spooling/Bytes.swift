@@ -1,0 +1,106 @@
+/// Why stored bytes cannot be read. Damage is a value: it is counted and named, and the spool goes on.
+enum ChunkFault: Error, Hashable {
+    /// The bytes end before the readings do.
+    case truncated
+    /// The checksum does not fit the bytes.
+    case checksum
+    /// The checksum fits, but the content makes no sense.
+    case malformed(String)
+}
+
+/// Appends numbers to a byte string. Varints are LEB128; fixed widths are little-endian.
+struct ByteWriter {
+    var bytes: [UInt8] = []
+
+    mutating func varint(_ number: UInt64) {
+        var rest = number
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// Small numbers of either sign get few bytes: 0, −1, 1, −2 become 0, 1, 2, 3.
+    mutating func zigzag(_ number: Int64) {
+        varint(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
+    }
+
+    /// The lowest `count` bytes of a number.
+    mutating func little(_ number: UInt64, count: Int) {
+        var rest = number
+        for _ in 0..<count {
+            bytes.append(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+}
+
+/// Reads what `ByteWriter` wrote, and survives everything else.
+struct ByteReader {
+    let bytes: UnsafeRawBufferPointer
+    private(set) var position = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func byte() throws(ChunkFault) -> UInt8 {
+        guard position < bytes.count else { throw .truncated }
+        defer { position += 1 }
+        return bytes[position]
+    }
+
+    mutating func varint() throws(ChunkFault) -> UInt64 {
+        var number: UInt64 = 0
+        var shift: UInt64 = 0
+        while true {
+            let byte = try byte()
+            // The tenth byte has room for one bit only.
+            guard shift < 63 || byte <= 1 else { throw .malformed("a number of more than 64 bits") }
+            number |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return number }
+            shift += 7
+        }
+    }
+
+    mutating func zigzag() throws(ChunkFault) -> Int64 {
+        let number = try varint()
+        return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
+    }
+
+    mutating func little(_ count: Int) throws(ChunkFault) -> UInt64 {
+        guard count <= bytes.count - position else { throw .truncated }
+        var number: UInt64 = 0
+        for index in 0..<count { number |= UInt64(bytes[position + index]) << UInt64(8 * index) }
+        position += count
+        return number
+    }
+}
+
+/// CRC-32C (Castagnoli, RFC 3720 appendix B.4): finds every burst of up to 32 flipped bits.
+enum CRC32C {
+    private static let table: [UInt32] = (0..<256).map { index in
+        (0..<8).reduce(UInt32(index)) { rest, _ in rest & 1 == 1 ? rest >> 1 ^ 0x82F6_3B78 : rest >> 1 }
+    }
+
+    /// The checksum of `words`, as eight little-endian bytes each, followed by `bytes`.
+    static func checksum(words: [Int64] = [], _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        table.withUnsafeBufferPointer { table in
+            var crc = UInt32.max
+            for word in words {
+                var rest = UInt64(bitPattern: word)
+                for _ in 0..<8 {
+                    crc = crc >> 8 ^ table[Int(UInt8(truncatingIfNeeded: crc) ^ UInt8(truncatingIfNeeded: rest))]
+                    rest >>= 8
+                }
+            }
+            for byte in bytes {
+                crc = crc >> 8 ^ table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)]
+            }
+            return ~crc
+        }
+    }
+}

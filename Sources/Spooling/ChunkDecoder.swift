@@ -1,0 +1,132 @@
+internal import Metering
+
+/// Unpacks a chunk's body; total: any bytes give readings or a fault, never a crash.
+struct ChunkDecoder {
+    private var predictor = Predictor()
+
+    /// Checks `body` and hands every reading to `take`, in order.
+    ///
+    /// A fault may come after some readings were handed out; they do not count then.
+    mutating func decode(
+        _ body: UnsafeRawBufferPointer, header: ChunkHeader, book: ShapeBook, pointCount: Int, take: (Reading) -> Void
+    ) throws(ChunkFault) {
+        guard header.isSound else { throw .malformed("impossible numbers in the row") }
+        guard body.count > 5 else { throw .truncated }
+        let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
+        var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
+        guard CRC32C.checksum(words: header.words, content) == UInt32(truncatingIfNeeded: try end.little(4)) else {
+            throw .checksum
+        }
+        var reader = ByteReader(content)
+        guard try reader.byte() == ChunkEncoder.version else { throw .malformed("an unknown version") }
+        predictor.begin(book)
+        var instant = header.earliest
+        var rest = Int(header.count)
+        while rest > 0 {
+            try decodeRun(
+                &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest, take)
+        }
+        guard reader.isAtEnd else { throw .malformed("bytes after the last reading") }
+    }
+
+    private mutating func decodeRun(
+        _ reader: inout ByteReader, book: ShapeBook, pointCount: Int, header: ChunkHeader, instant: inout Int64,
+        rest: inout Int, _ take: (Reading) -> Void
+    ) throws(ChunkFault) {
+        let head = try reader.varint()
+        guard let number = Int(exactly: head >> 1), number <= book.shapes.count else {
+            throw .malformed("an unknown shape")
+        }
+        let shape: Shape
+        if number == 0 {
+            shape = Shape(columns: try Shape.read(from: &reader, pointCount: pointCount))
+        } else if let known = book.shape(number) {
+            shape = known
+        } else {
+            throw .malformed("an unknown shape")
+        }
+        guard shape.columns.count <= rest else { throw .malformed("more readings than counted") }
+        rest -= shape.columns.count
+        let (sum, overflow) = instant.addingReportingOverflow(try reader.zigzag())
+        guard !overflow, (header.earliest...header.latest).contains(sum) else {
+            throw .malformed("an instant out of range")
+        }
+        instant = sum
+        let base = predictor.beginRun(shape: number, layout: shape.layout)
+        try Self.withUnsafeRun(of: shape.columns.count) { (run) throws(ChunkFault) in
+            try decodeValues(&reader, shape: shape, base: base, into: run)
+            var packed: UInt8 = 0
+            for (index, column) in shape.columns.enumerated() {
+                var quality = Quality.good
+                if head & 1 == 1 {
+                    if index % 4 == 0 { packed = try reader.byte() }
+                    guard let stored = Quality(rawValue: packed & 3) else { throw .malformed("an unknown quality") }
+                    quality = stored
+                    packed >>= 2
+                }
+                take(
+                    Reading(
+                        point: PointID(rawValue: column.point), instant: Instant(nanoseconds: instant),
+                        value: run[index], quality: quality))
+            }
+        }
+    }
+
+    /// Room for the values of one run, without the heap.
+    private static func withUnsafeRun(
+        of count: Int, _ body: (UnsafeMutableBufferPointer<Value>) throws(ChunkFault) -> Void
+    ) throws(ChunkFault) {
+        // Swift 6.2's withUnsafeTemporaryAllocation does not carry typed errors: they are carried by hand.
+        var fault: ChunkFault?
+        withUnsafeTemporaryAllocation(of: Value.self, capacity: count) { values in
+            values.initialize(repeating: .float(0))
+            do throws(ChunkFault) { try body(values) } catch { fault = error }
+        }
+        if let fault { throw fault }
+    }
+
+    private mutating func decodeValues(
+        _ reader: inout ByteReader, shape: Shape, base: Int, into run: UnsafeMutableBufferPointer<Value>
+    ) throws(ChunkFault) {
+        var floats = 0
+        var control: UInt8 = 0
+        for (index, column) in shape.columns.enumerated() {
+            let predicted = predictor.value(base, index)
+            switch column.kind {
+            case .float:
+                if floats % 4 == 0 { control = try reader.byte() }
+                let length = control & 3 == 0 ? 0 : Int(control & 3) + 1
+                control >>= 2
+                floats += 1
+                let bits = UInt32(truncatingIfNeeded: try reader.little(length) ^ predicted)
+                predictor.add(UInt64(bits))
+                run[index] = .float(Float(bitPattern: bits))
+            case .double:
+                let bits = try double(&reader) ^ predicted
+                predictor.add(bits)
+                run[index] = .double(Double(bitPattern: bits))
+            case .integer:
+                let mantissa = Int64(bitPattern: predicted) &+ (try reader.zigzag())
+                predictor.add(UInt64(bitPattern: mantissa))
+                run[index] = .decimal(ExactDecimal(mantissa, exponent: column.exponent))
+            case .wide:
+                let sign = try reader.byte()
+                guard sign <= 1 else { throw .malformed("an unknown sign") }
+                predictor.add(0)
+                run[index] = .decimal(
+                    ExactDecimal(isNegative: sign == 1, magnitude: try reader.varint(), exponent: column.exponent))
+            case nil:
+                throw .malformed("an unknown kind")
+            }
+        }
+    }
+
+    private func double(_ reader: inout ByteReader) throws(ChunkFault) -> UInt64 {
+        let lengths = try reader.byte()
+        let leading = Int(lengths >> 4)
+        let trailing = Int(lengths & 15)
+        guard leading + trailing <= 8 else { throw .malformed("a number of less than no bytes") }
+        let rest = try reader.little(8 - leading - trailing)
+        return trailing == 8 ? 0 : rest << UInt64(8 * trailing)
+    }
+}

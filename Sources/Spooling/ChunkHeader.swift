@@ -1,0 +1,36 @@
+/// The columns of a chunk's row beside its body: all that is needed to find, count and age readings without decoding.
+struct ChunkHeader: Hashable {
+    /// Most readings of one chunk: what has to be decoded at once. A larger append makes several.
+    static let maximumReadings = 4096
+    /// Largest sequence number and largest instant (in ns: 73 years without a reboot). Numbers of the file within these
+    /// limits can be added without a check.
+    static let limit: Int64 = 1 << 61
+    /// Largest clock offset either side of zero, in ns: the year 2116.
+    static let offsetLimit: Int64 = 1 << 62
+
+    /// The sequence number of the first reading, the row's key.
+    var sequence: Int64
+    /// How many readings.
+    var count: Int64
+    /// The boot whose clock the instants are of.
+    var boot: Int64
+    /// The earliest instant of a reading, in ns.
+    var earliest: Int64
+    /// The latest instant of a reading, in ns.
+    var latest: Int64
+    /// Bytes of all bodies ever written up to and with this one: the size of any range of chunks is a difference.
+    var stored: Int64
+
+    /// The sequence number of the last reading.
+    var last: Int64 { sequence + count - 1 }
+
+    /// Whether the numbers are in their ranges.
+    var isSound: Bool {
+        (1...Self.limit).contains(sequence) && (1...Int64(Self.maximumReadings)).contains(count)
+            && (1...Self.limit).contains(boot) && (0...Self.limit).contains(stored)
+            && earliest >= 0 && earliest <= latest && latest <= Self.limit
+    }
+
+    /// What the body's checksum covers beside the body.
+    var words: [Int64] { [sequence, count, boot, earliest, latest, stored] }
+}

@@ -1,0 +1,44 @@
+/// A look into the spool of an agent that is dead or running; nothing is changed.
+///
+/// It needs the right to write in the folder, or the agent running: readers of a write-ahead log share its index.
+public final class SpoolReader {
+    private let archive: Archive
+
+    init(directory: String) throws(SpoolError) {
+        let path = SpoolFolder.file(in: directory)
+        guard SpoolFolder.exists(path) else {
+            throw SpoolError(.missing, operation: "open", path: path, detail: "there is no spool")
+        }
+        archive = Archive(try Schema.openForReading(path))
+    }
+
+    /// What the spool ever committed, point by point in the order of their keys.
+    public func audit() throws(SpoolError) -> [AuditLine] {
+        try archive.audit()
+    }
+
+    /// What the spool holds; `undelivered` has the uplinks that the agent was started with last.
+    public func statistics() throws(SpoolError) -> SpoolStatistics {
+        let archive = archive
+        return try archive.connection.snapshot { () throws(SpoolError) in
+            let oldest = try archive.header(from: 0)?.sequence ?? 1
+            let rows = try archive.connection.statement("SELECT id, name FROM uplink WHERE active <> 0")
+            defer { rows.reset() }
+            var uplinks: [Progress] = []
+            while try rows.step() {
+                let spans = try archive.spans(of: rows.integer(0), from: oldest)
+                uplinks.append(Progress(id: rows.integer(0), name: rows.text(1), spans: spans))
+            }
+            let row = try archive.connection.statement("SELECT id FROM spool")
+            defer { row.reset() }
+            return try archive.statistics(uplinks, spoolID: try row.step() ? row.text(0) : "")
+        }
+    }
+}
+
+extension SpoolStore {
+    /// Opens a spool for looking only, whether its agent runs or not.
+    public static func openForReading(directory: String) throws(SpoolError) -> SpoolReader {
+        try SpoolReader(directory: directory)
+    }
+}

@@ -1,0 +1,93 @@
+public import Metering
+
+/// What a spool holds, at one moment.
+public struct SpoolStatistics: Hashable, Sendable {
+    /// The spool's random name, 32 hexadecimal digits: with it a sequence number is unique in the world.
+    public var spoolID: String
+    /// Readings ever committed.
+    public var committed: Int64
+    /// Readings still in the file, delivered or not.
+    public var held: Int64
+    /// Readings that each uplink has not settled yet, by its name; those in flight count.
+    public var undelivered: [String: Int64]
+    /// Readings that the platforms refused for good, ever. The newest `SpoolStore.maximumQuarantined` are kept.
+    public var quarantined: Int64
+    /// Readings that could not be read back, ever since the spool was made.
+    public var damaged: Int64
+    /// When the oldest reading held was taken, as well as its clock was known; nil when the spool is empty.
+    public var oldest: Timestamp?
+    /// When the newest reading held was taken.
+    public var newest: Timestamp?
+    /// Bytes of the file and its write-ahead log.
+    public var fileBytes: Int64
+    /// Bytes that the packed readings held take, without the file's own structure.
+    public var storedBytes: Int64
+    /// Commits with content since this store was opened; 0 for those who only look.
+    public var commits: Int64
+    /// When the last of them ended; only the actor `Spool` knows.
+    public var lastCommit: Instant?
+
+    /// Statistics with every property given.
+    public init(
+        spoolID: String, committed: Int64, held: Int64, undelivered: [String: Int64], quarantined: Int64,
+        damaged: Int64,
+        oldest: Timestamp?, newest: Timestamp?, fileBytes: Int64, storedBytes: Int64, commits: Int64 = 0,
+        lastCommit: Instant? = nil
+    ) {
+        self.spoolID = spoolID
+        self.committed = committed
+        self.held = held
+        self.undelivered = undelivered
+        self.quarantined = quarantined
+        self.damaged = damaged
+        self.oldest = oldest
+        self.newest = newest
+        self.fileBytes = fileBytes
+        self.storedBytes = storedBytes
+        self.commits = commits
+        self.lastCommit = lastCommit
+    }
+}
+
+/// What a spool ever committed of one point: the judge of an audit.
+public struct AuditLine: Hashable, Sendable {
+    /// The point's key.
+    public var key: String
+    /// Count and hash of the readings whose times are frozen, whether they are still held or not. A Double beyond
+    /// ±10^±100 has no normal form: it is counted and adds nothing to the hash.
+    public var digest: ReadingDigest
+    /// The earliest phenomenon time among them.
+    public var first: Timestamp?
+    /// The latest.
+    public var last: Timestamp?
+    /// Readings that are committed but were not leased yet: their times are still open.
+    public var unfrozen: UInt64
+
+    /// A line with every property given.
+    public init(
+        key: String, digest: ReadingDigest = ReadingDigest(), first: Timestamp? = nil, last: Timestamp? = nil,
+        unfrozen: UInt64 = 0
+    ) {
+        self.key = key
+        self.digest = digest
+        self.first = first
+        self.last = last
+        self.unfrozen = unfrozen
+    }
+
+    /// Adds one reading.
+    mutating func add(_ value: Value, at time: Timestamp) {
+        if let number = value.normalized {
+            digest.add(time, number)
+        } else {
+            digest.add(ReadingDigest(count: 1))
+        }
+        widen(first: time, last: time)
+    }
+
+    /// Makes the time covered include another.
+    mutating func widen(first other: Timestamp, last end: Timestamp) {
+        first = first.map { min($0, other) } ?? other
+        last = last.map { max($0, end) } ?? end
+    }
+}

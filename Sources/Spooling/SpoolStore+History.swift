@@ -1,0 +1,140 @@
+internal import Metering
+
+// History: chunks that every uplink has settled stay until they are older than the settings say, take more than half of
+// the limit, or their room is needed; then they go, the oldest first, in batches, in the transaction of an append.
+//
+// Age is measured in the spool's running time: instants of this boot plus the running times of the boots before. A clock
+// that is set wrongly can therefore neither shorten nor lengthen it; the time that the agent was off does not count.
+
+extension SpoolStore {
+    /// Readings of a batch: the totals of all points are rewritten once for it, and it must not hold an append up.
+    static let batchReadings: Int64 = 65_536
+    /// Share of the history's length after which a batch is taken though it is small: 3 h of 48 h.
+    static let lateness: Int64 = 16
+
+    /// Deletes one batch of history when it is due.
+    func forgetHistory() throws(SpoolError) {
+        guard let oldest = state.oldest, let through = deletableThrough(from: oldest), let newest = state.newest else {
+            return
+        }
+        let now = newest.latest + state.boot.age
+        let history = settings.history.wholeNanoseconds
+        if try runningTime(of: oldest) < now - history {
+            let isLate = try runningTime(of: oldest) < now - history - history / Self.lateness
+            // The last chunk of a full batch: is it over age, the batch is worth its totals.
+            let end = try archive.header(through: min(through, oldest.sequence + Self.batchReadings - 1))
+            let isFull = (end?.last ?? 0) - oldest.sequence + 1 >= Self.batchReadings / 2
+            if let end, isFull, try runningTime(of: end) < now - history {
+                return try forget(from: oldest, through: end.last)
+            } else if isLate {
+                return try forget(from: oldest, through: through) { header throws(SpoolError) in
+                    try self.runningTime(of: header) < now - history
+                }
+            }
+        }
+        let settled = try archive.header(through: through)?.stored ?? 0
+        let before = oldest.stored
+        if settled - before > settings.maximumBytes / 2 { try forget(from: oldest, through: through) }
+    }
+
+    /// Makes sure that `bytes` more fit into the limit, if need be at the cost of history; false when they do not.
+    func makeRoom(for bytes: Int64) throws(SpoolError) -> Bool {
+        while try !hasRoom(for: bytes) {
+            guard let oldest = state.oldest, let through = deletableThrough(from: oldest) else { return false }
+            try forget(from: oldest, through: through)
+        }
+        return true
+    }
+
+    private func hasRoom(for bytes: Int64) throws(SpoolError) -> Bool {
+        let pages = try connection.integer("PRAGMA page_count") ?? 0
+        let free = try connection.integer("PRAGMA freelist_count") ?? 0
+        let growth = max(0, bytes / (Schema.pageSize - 32) + 8 - free)
+        // The log grows to its checkpoint and a transaction more, however small it is at the moment; a reader that holds
+        // it can make it grow beyond.
+        let log = max(
+            SpoolFolder.size(connection.path + "-wal"),
+            Schema.checkpointPages(maximumBytes: settings.maximumBytes) * Schema.pageSize)
+        return (pages + growth) * Schema.pageSize + log <= settings.maximumBytes
+    }
+
+    /// The last sequence number that is history, or nil when there is none. Without uplinks nothing waits for delivery.
+    private func deletableThrough(from oldest: ChunkHeader) -> Int64? {
+        guard let newest = state.newest, newest.sequence > oldest.sequence else { return nil }
+        var through = newest.sequence - 1
+        for uplink in state.uplinks {
+            through = min(through, uplink.settledThrough(from: oldest.sequence))
+        }
+        return through >= oldest.last ? through : nil
+    }
+
+    private func runningTime(of chunk: ChunkHeader) throws(SpoolError) -> Int64 {
+        let boot = chunk.boot == state.boot.number ? state.boot : try archive.boot(chunk.boot)
+        return chunk.latest + (boot?.age ?? 0)
+    }
+
+    /// Deletes at most a batch of chunks and adds their readings to the totals.
+    private func forget(
+        from oldest: ChunkHeader, through: Int64, while isDue: (ChunkHeader) throws(SpoolError) -> Bool = { _ in true }
+    ) throws(SpoolError) {
+        var chunks: [ChunkHeader] = []
+        let end = oldest.sequence + Self.batchReadings
+        try archive.headers(from: oldest.sequence) { (header) throws(SpoolError) in
+            guard header.last <= through, chunks.isEmpty || header.last < end, try isDue(header) else { return false }
+            chunks.append(header)
+            return true
+        }
+        guard let last = chunks.last else { return }
+        // Only a spool without uplinks deletes readings whose times are still open: they get them now.
+        if last.last > state.lastRange?.last ?? 0 {
+            try freeze(chunks, wanted: state.boot.offset)
+            try writeTimes()
+        }
+        var tally = Tally(keys: state.keys)
+        for chunk in chunks {
+            let range = try archive.frozenRange(of: chunk.sequence)
+            if let fault = try tally.add(chunk, range, archive, book: state.shapes) {
+                try write(Damage(chunk: chunk, fault: fault))
+            }
+        }
+        try addTotals(tally)
+        try delete(through: last.last)
+    }
+
+    private func addTotals(_ tally: Tally) throws(SpoolError) {
+        let upsert = try connection.statement(
+            """
+            INSERT INTO total (point, count, hash, first, last) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (point) DO UPDATE SET count = count + ?2, hash = ?6,
+            first = min(coalesce(first, ?4), ?4), last = max(coalesce(last, ?5), ?5)
+            """)
+        let hash = try connection.statement("SELECT hash FROM total WHERE point = ?")
+        for (index, line) in tally.lines.enumerated() where line.digest.count > 0 {
+            // SQLite's + makes a float of a sum that overflows: hashes are added here.
+            hash.bind(Int64(index + 1))
+            let before = try hash.step() ? UInt64(bitPattern: hash.integer(0)) : 0
+            hash.reset()
+            let own = Int64(bitPattern: line.digest.hash)
+            upsert.bind(
+                Int64(index + 1), Int64(clamping: line.digest.count), own, line.first?.milliseconds,
+                line.last?.milliseconds,
+                Int64(bitPattern: before &+ line.digest.hash))
+            try upsert.run("keep totals")
+        }
+    }
+
+    private func delete(through last: Int64) throws(SpoolError) {
+        let chunks = try connection.statement("DELETE FROM chunk WHERE sequence <= ?")
+        chunks.bind(last)
+        try chunks.run("delete history")
+        state.oldest = try archive.header(from: last + 1)
+        // The newest range stays in any case: it holds the latest time ever given.
+        let ranges = try connection.statement(
+            "DELETE FROM frozen WHERE last < ?1 AND last < (SELECT max(last) FROM frozen)")
+        ranges.bind(state.oldestSequence)
+        try ranges.run("delete history")
+        let boots = try connection.statement("DELETE FROM boot WHERE number < ?")
+        boots.bind(min(state.oldest?.boot ?? state.boot.number, state.boot.number))
+        try boots.run("delete history")
+    }
+}

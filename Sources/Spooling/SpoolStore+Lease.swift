@@ -1,0 +1,204 @@
+public import Metering
+
+extension SpoolStore {
+    /// The next window of readings for an uplink, or nil when nothing waits for it.
+    ///
+    /// Windows that may have been sent by an earlier run come first, exactly as they were, and are unclear. Then follow
+    /// whole chunks in sequence order, up to `maximumReadings` readings but at least one chunk. The phenomenon times of
+    /// chunks that were never leased before are frozen with `offset`, UTC minus boot clock as known now; chunks of an
+    /// earlier boot get that boot's last known offset. Send nothing before `isDurable(_:)`.
+    public func lease(
+        uplink name: String, maximumReadings: Int, offset: ClockOffset
+    ) throws(SpoolError) -> Lease? {
+        try check(offset)
+        guard let index = state.uplinks.firstIndex(where: { $0.name == name }) else {
+            throw failure(.unknownUplink, "lease readings", "uplink \(name) is not one of this spool's")
+        }
+        guard state.uplinks[index].openLeases < Self.maximumOpenLeases else {
+            throw failure(.tooMany, "lease readings", "uplink \(name) has \(Self.maximumOpenLeases) leases open")
+        }
+        while let span = state.uplinks[index].waiting {
+            let readings = try read(span.first, through: span.last)
+            state.uplinks[index].retake(span.lease)
+            if !readings.isEmpty { return Lease(id: span.lease, uplink: name, readings: readings, isUnclear: true) }
+            state.uplinks[index].settle(span.lease)
+        }
+        let limit = Int64(min(max(1, maximumReadings), Self.maximumLeaseReadings))
+        while let window = try nextWindow(state.uplinks[index].free(from: state.oldestSequence), limit: limit) {
+            try freeze(window.chunks, wanted: offset.nanoseconds)
+            let readings = try read(window.first, through: window.last)
+            guard !readings.isEmpty else {
+                state.uplinks[index].skip(window.first, through: window.last)
+                continue
+            }
+            let id = makeLease()
+            state.uplinks[index].take(window.first, through: window.last, as: id)
+            return Lease(id: id, uplink: name, readings: readings, isUnclear: false)
+        }
+        return nil
+    }
+
+    /// Whether a lease's mark is committed: only then may its readings be sent, because only then does a restart know
+    /// that they may have been.
+    public func isDurable(_ lease: LeaseID) -> Bool {
+        switch find(lease)?.span.state {
+        case .taken(_, let isDurable): isDurable
+        default: false
+        }
+    }
+
+    /// Ends a lease: the uplink has all of its readings, but for those that the platform refuses for good; these go into
+    /// the quarantine table, each with its reason. It is on disk with the next append.
+    ///
+    /// - Throws: `.notHeld` when the lease is settled or released already, or a refused reading is not in it.
+    public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
+        guard let (index, span) = find(lease) else { throw notHeld(lease, "settle") }
+        if !rejected.isEmpty {
+            let readings = try read(span.first, through: span.last)
+            let bySequence = Dictionary(readings.map { ($0.sequence, $0) }, uniquingKeysWith: { first, _ in first })
+            for rejection in rejected where bySequence[rejection.sequence] == nil {
+                throw failure(
+                    .notHeld, "settle", "reading \(rejection.sequence.rawValue) is not in lease \(lease.rawValue)")
+            }
+            for rejection in rejected {
+                guard let reading = bySequence[rejection.sequence] else { continue }
+                let reason = String(rejection.reason.prefix(Self.maximumReason))
+                state.quarantine.append(
+                    Quarantined(uplink: state.uplinks[index].name, reading: reading, reason: reason))
+            }
+        }
+        state.uplinks[index].settle(lease)
+    }
+
+    /// Ends a lease whose readings were not sent after all: they can be leased again at once.
+    ///
+    /// - Parameter unclear: whether they may have been sent: then the same window comes again, as unclear, as it does
+    ///   anyhow when the lease was unclear before.
+    /// - Throws: `.notHeld` when the lease is settled or released already.
+    public func release(_ lease: LeaseID, unclear: Bool = false) throws(SpoolError) {
+        guard let (index, _) = find(lease) else { throw notHeld(lease, "release") }
+        state.uplinks[index].release(lease, isUnclear: unclear)
+    }
+
+    /// Most characters of a platform's reason that are kept.
+    private static let maximumReason = 500
+
+    private func find(_ lease: LeaseID) -> (uplink: Int, span: Progress.Span)? {
+        for (index, uplink) in state.uplinks.enumerated() {
+            if let span = uplink.span(of: lease) { return (index, span) }
+        }
+        return nil
+    }
+
+    private func notHeld(_ lease: LeaseID, _ operation: String) -> SpoolError {
+        failure(.notHeld, operation, "lease \(lease.rawValue) is not held: it was settled or released, or never given")
+    }
+
+    // MARK: Windows
+
+    /// Whole chunks that no span covers, and the sequence numbers that a lease of them covers.
+    private struct Window {
+        var first: Int64
+        var last: Int64
+        var chunks: [ChunkHeader]
+    }
+
+    private func nextWindow(_ free: (first: Int64, last: Int64), limit: Int64) throws(SpoolError) -> Window? {
+        guard free.first < state.nextSequence else { return nil }
+        var chunks: [ChunkHeader] = []
+        var count: Int64 = 0
+        try archive.headers(from: free.first) { (header) throws(SpoolError) in
+            guard header.last <= free.last, chunks.isEmpty || count + header.count <= limit else { return false }
+            chunks.append(header)
+            count += header.count
+            return count < limit
+        }
+        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up.
+        guard let last = chunks.last?.last else { return nil }
+        return Window(first: free.first, last: last, chunks: chunks)
+    }
+
+    /// The readings of the chunks in a range, with their frozen times. A damaged chunk is left out and counted.
+    private func read(_ first: Int64, through last: Int64) throws(SpoolError) -> [SpooledReading] {
+        var headers: [ChunkHeader] = []
+        try archive.headers(from: first) { (header) throws(SpoolError) in
+            guard header.last <= last else { return false }
+            headers.append(header)
+            return true
+        }
+        var readings: [SpooledReading] = []
+        readings.reserveCapacity(Int(headers.reduce(0) { $0 + $1.count }))
+        for header in headers {
+            guard let range = try range(of: header.sequence) else {
+                throw archive.damaged("chunk \(header.sequence) is leased, but its times are not frozen")
+            }
+            let start = readings.count
+            var sequence = header.sequence
+            let fault = try archive.decode(header, book: state.shapes, pointCount: state.keys.count) { reading in
+                let quality = range.isRaised && reading.quality == .good ? .uncertain : reading.quality
+                readings.append(
+                    SpooledReading(
+                        sequence: SequenceNumber(rawValue: sequence), point: reading.point,
+                        phenomenonTime: range.timestamp(of: reading.instant), value: reading.value, quality: quality))
+                sequence += 1
+            }
+            if let fault {
+                readings.removeSubrange(start...)
+                state.damage.append(Damage(chunk: header, fault: fault))
+            }
+        }
+        return readings
+    }
+
+    // MARK: Times
+
+    /// The range that holds a sequence number, whether it is in the file already or not.
+    private func range(of sequence: Int64) throws(SpoolError) -> FrozenRange? {
+        if let last = state.lastRange, last.contains(sequence) { return last }
+        if let pending = state.pendingRanges.first(where: { $0.contains(sequence) }) { return pending }
+        return try archive.frozenRange(of: sequence)
+    }
+
+    /// Freezes the times of those of the chunks that have none yet. They are the newest ones, because every uplink takes
+    /// its windows in sequence order.
+    func freeze(_ chunks: [ChunkHeader], wanted: Int64) throws(SpoolError) {
+        var open = chunks.drop { $0.sequence <= state.lastRange?.last ?? 0 }
+        while let first = open.first {
+            let group = open.prefix { $0.boot == first.boot }
+            open = open.dropFirst(group.count)
+            try freeze(group: group, boot: first.boot, wanted: wanted)
+        }
+    }
+
+    private func freeze(group: ArraySlice<ChunkHeader>, boot number: Int64, wanted: Int64) throws(SpoolError) {
+        guard let first = group.first?.sequence, let last = group.last?.last else { return }
+        let earliest = group.reduce(Int64.max) { min($0, $1.earliest) }
+        let latest = group.reduce(Int64.min) { max($0, $1.latest) }
+        let isCurrent = number == state.boot.number
+        var known: Boot? = isCurrent ? state.boot : state.pendingBoots[number]
+        if known == nil { known = try archive.boot(number) }
+        guard var boot = known else {
+            throw archive.damaged("chunk \(first) is of boot \(number), which has no row")
+        }
+        let choice = FrozenTimes.choose(
+            wanted: isCurrent ? wanted : boot.offset, earliest: earliest, boot: number, highest: boot.highest,
+            last: state.lastRange)
+        let end = ClockOffset(nanoseconds: choice.offset).timestamp(of: Instant(nanoseconds: latest)).milliseconds
+        var range = FrozenRange(
+            first: first, last: last, boot: number, offset: choice.offset, isRaised: choice.isRaised,
+            latest: max(end, state.lastRange?.latest ?? .min))
+        if let before = state.lastRange, before.boot == number, before.offset == range.offset,
+            before.isRaised == range.isRaised
+        {
+            range.first = before.first
+        }
+        state.pendingRanges.removeAll { $0.first == range.first }
+        state.pendingRanges.append(range)
+        state.lastRange = range
+        if choice.offset > boot.highest ?? .min {
+            boot.highest = choice.offset
+            state.pendingBoots[number] = boot
+            if isCurrent { state.boot = boot }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// The durable store between the meters and the uplinks: committed readings wait in it, are leased, delivered and
+// settled, stay for a while as history, and go.
+//
+// CONSTRAINTS
+// - A reading that append() returned for survives a power cut: one transaction, WAL, synchronous=FULL. Nothing of an
+//   append that threw is there; the caller still has its readings.
+// - Flash is worn by pages, not by bytes: all readings of a commit are one packed row, and in-flight marks and
+//   settlements ride in the transaction of the next append, as rows of one page.
+// - Start-up, memory and each call cost the same however many readings wait: counts are differences of sequence numbers.
+// - One agent at a time (SpoolLock); others may look (SpoolReader), also with the sqlite3 shell.
+//
+// FORMAT, version 1: an SQLite database, application_id "PRTH", user_version 1, page_size 1024, no auto_vacuum: freed
+// pages are used again, the file does not shrink.
+//   spool       one row: the random id that makes sequence numbers unique in the world; how often it was opened;
+//               readings ever quarantined, readings found damaged
+//   point       the dictionary: point keys by number. Never deleted, at most 65536
+//   shape       which points come together in a poll and how their values are written (Shape.swift); with CRC
+//   chunk       one commit's readings, packed (ChunkEncoder.swift). The key is the sequence number of the first reading;
+//               readings of a chunk are numbered on. `earliest`, `latest`: instants on the boot clock, ns; `stored`: bytes
+//               of all bodies up to and with this one. The body's CRC-32C covers the row. The newest chunk is never
+//               deleted: it carries the sequence on
+//   boot        the boots that readings were taken in, each with its last known clock offset
+//   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift); with a boot's
+//               instants it gives the phenomenon times, so freezing rewrites no chunk
+//   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names
+//   delivery    per uplink the settled ranges (settled 1) and the windows in flight (settled 0) (Progress.swift)
+//   quarantine  readings that a platform refused for good; the newest 10 000 are kept
+//   damage      chunks that could not be read back, and why; the newest 10 000 are kept
+//   total       per point: count, hash and first and last time (ms) of the readings whose chunks are deleted. With what
+//               the chunks held add up to, it is the audit
+//
+// FLOW
+//   append ─▶ chunk (time open) ─ lease ─▶ frozen + delivery (mark) ─ next append commits both ─▶ isDurable ─▶ sent
+//   settle ─▶ delivery (settled) ─ next append commits ─▶ settled by all uplinks ─▶ history ─▶ total, chunk deleted
+// After a restart, windows whose mark was committed and whose settlement was not come first, with the same readings and
+// times, and are unclear.
+//
+// NOT PROMISED: a damaged chunk is skipped and counted, a damaged file is refused; repair comes with a later version.
+// Nothing protects against a disk that lies about having written.
+public import Metering
+
+/// The synchronous core of the spool: one thread at a time, no clock of its own. The agent uses it through `Spool`.
+public final class SpoolStore {
+    /// Most points of one spool.
+    public static let maximumPoints = 65_536
+    /// Most readings of one lease, unless its first chunk alone has more.
+    public static let maximumLeaseReadings = 65_536
+    /// Most leases of one uplink that are open at once.
+    public static let maximumOpenLeases = Progress.maximumOpenLeases
+    /// Rows kept in the quarantine table, and in that of damage; older ones go, their number stays counted.
+    public static let maximumQuarantined: Int64 = 10_000
+
+    let settings: SpoolSettings
+    let directory: String
+    let archive: Archive
+    let spoolID: String
+    var connection: Connection { archive.connection }
+
+    /// Everything that mirrors the file or waits to get into it. A value, so that a failed transaction is undone by
+    /// putting the old one back.
+    var state: State
+    var encoder = ChunkEncoder()
+    private let lock: SpoolLock
+    /// Numbers of leases: the run in the upper half, so that none is given twice.
+    private var nextLease: Int64
+
+    /// Opens the spool in a folder, making both when they are missing.
+    ///
+    /// - Parameters:
+    ///   - directory: the folder; the database file in it is `parthe.spool`.
+    ///   - settings: limits.
+    ///   - uplinks: the names of all uplinks. A new one starts with the oldest reading held; one that is no longer named
+    ///     keeps no reading alive, and goes on where it was when it comes back.
+    ///   - bootID: the kernel's name for this boot; instants of another boot are never mixed with this one's.
+    public init(
+        directory: String, settings: SpoolSettings, uplinks: [String], bootID: String
+    ) throws(SpoolError) {
+        try SpoolFolder.make(directory)
+        self.directory = directory
+        self.settings = settings
+        lock = try SpoolLock(directory: directory)
+        let path = SpoolFolder.file(in: directory)
+        archive = Archive(try Schema.open(path, settings: settings.maximumBytes))
+        (spoolID, nextLease) = try Self.beginRun(archive.connection)
+        state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
+    }
+
+    /// Whether marks or settlements wait for a commit.
+    public var hasPending: Bool {
+        state.hasPending
+    }
+
+    /// The key of a point, or nil when the dictionary has no such number.
+    public func key(of point: PointID) -> String? {
+        (1...UInt32(clamping: max(1, state.keys.count))).contains(point.rawValue) && !state.keys.isEmpty
+            ? state.keys[Int(point.rawValue) - 1] : nil
+    }
+
+    /// The numbers of points, in the order of their keys here. New keys are in the dictionary on disk before this returns.
+    public func identify(_ keys: [String]) throws(SpoolError) -> [PointID] {
+        var unknown: [String] = []
+        for key in keys where state.points[key] == nil && !unknown.contains(key) { unknown.append(key) }
+        if !unknown.isEmpty {
+            guard state.keys.count + unknown.count <= Self.maximumPoints else {
+                throw failure(.tooMany, "identify points", "a spool has room for \(Self.maximumPoints) points")
+            }
+            try commit { () throws(SpoolError) in
+                let insert = try connection.statement("INSERT INTO point (id, key) VALUES (?, ?)")
+                for key in unknown {
+                    state.add(key)
+                    insert.bind(Int64(state.keys.count), at: 1)
+                    insert.bind(key, at: 2)
+                    try insert.run("identify points")
+                }
+            }
+        }
+        return keys.compactMap { state.points[$0] }
+    }
+
+    /// Runs `body` as one transaction; when it throws, memory is as before too.
+    func commit(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+        let before = state
+        do throws(SpoolError) {
+            try connection.transaction(body)
+        } catch {
+            state = before
+            throw error
+        }
+    }
+
+    func failure(_ code: SpoolError.Code, _ operation: String, _ detail: String) -> SpoolError {
+        SpoolError(code, operation: operation, path: connection.path, detail: detail)
+    }
+
+    func makeLease() -> LeaseID {
+        defer { nextLease += 1 }
+        return LeaseID(rawValue: nextLease)
+    }
+
+    /// Counts this opening; it also shows at once whether the file can be written.
+    private static func beginRun(_ connection: Connection) throws(SpoolError) -> (id: String, lease: Int64) {
+        try connection.transaction { () throws(SpoolError) in
+            try connection.statement("UPDATE spool SET run = run + 1").run("begin a run")
+        }
+        let row = try connection.statement("SELECT id, run FROM spool")
+        defer { row.reset() }
+        guard try row.step(), (1...1 << 30).contains(row.integer(1)) else {
+            throw SpoolError(
+                .damaged, operation: "open", path: connection.path, detail: "the row of the spool is unusable")
+        }
+        return (row.text(0), row.integer(1) << 32 | 1)
+    }
+}

@@ -1,0 +1,108 @@
+internal import Metering
+
+/// The sum of readings per point.
+struct Tally {
+    /// By point number − 1.
+    var lines: [AuditLine]
+
+    init(keys: [String]) {
+        lines = keys.map { AuditLine(key: $0) }
+    }
+
+    /// Adds a chunk's readings, with the times of `range`, or as unfrozen where there is none. Of a damaged chunk
+    /// nothing is added and the fault is returned.
+    mutating func add(
+        _ chunk: ChunkHeader, _ range: FrozenRange?, _ archive: Archive, book: ShapeBook
+    ) throws(SpoolError) -> ChunkFault? {
+        // The checksum is looked at before the first reading, so a fault behind it means a file made by hand; then some
+        // readings of that chunk may stay in the sum.
+        try archive.decode(chunk, book: book, pointCount: lines.count) { reading in
+            let index = Int(reading.point.rawValue) - 1
+            if let range {
+                lines[index].add(reading.value, at: range.timestamp(of: reading.instant))
+            } else {
+                lines[index].unfrozen += 1
+            }
+        }
+    }
+}
+
+extension Archive {
+    /// What the spool ever committed, point by point in the order of their keys.
+    func audit() throws(SpoolError) -> [AuditLine] {
+        try connection.snapshot { () throws(SpoolError) in
+            let keys = try pointKeys()
+            let book = try shapes(pointCount: keys.count)
+            var tally = Tally(keys: keys)
+            try addTotals(to: &tally)
+            var headers: [ChunkHeader] = []
+            var next: Int64 = 0
+            repeat {
+                headers.removeAll(keepingCapacity: true)
+                try self.headers(from: next) { (header) throws(SpoolError) in
+                    headers.append(header)
+                    return headers.count < 1000
+                }
+                for header in headers {
+                    _ = try tally.add(header, try frozenRange(of: header.sequence), self, book: book)
+                    next = header.last + 1
+                }
+            } while !headers.isEmpty
+            return tally.lines.sorted { $0.key < $1.key }
+        }
+    }
+
+    private func addTotals(to tally: inout Tally) throws(SpoolError) {
+        let rows = try connection.statement("SELECT point, count, hash, first, last FROM total")
+        defer { rows.reset() }
+        while try rows.step() {
+            guard (1...Int64(max(1, tally.lines.count))).contains(rows.integer(0)), !tally.lines.isEmpty,
+                (0...ChunkHeader.limit).contains(rows.integer(1))
+            else { throw damaged("impossible numbers in the totals of point \(rows.integer(0))") }
+            let index = Int(rows.integer(0)) - 1
+            tally.lines[index].digest.add(
+                ReadingDigest(count: UInt64(rows.integer(1)), hash: UInt64(bitPattern: rows.integer(2))))
+            tally.lines[index].widen(
+                first: Timestamp(milliseconds: rows.integer(3)), last: Timestamp(milliseconds: rows.integer(4)))
+        }
+    }
+
+    /// The statistics of the file; `progress` says how far the uplinks are.
+    func statistics(_ uplinks: [Progress], spoolID: String) throws(SpoolError) -> SpoolStatistics {
+        let oldest = try header(from: 0)
+        let newest = try header(through: .max)
+        let committed = newest?.last ?? 0
+        let first = oldest?.sequence ?? committed + 1
+        var undelivered: [String: Int64] = [:]
+        for uplink in uplinks {
+            undelivered[uplink.name] = committed - first + 1 - uplink.settledCount(from: first, through: committed)
+        }
+        // The oldest chunk's own bytes are not known from `stored` alone: its share is the average of the others.
+        let later = (newest?.stored ?? 0) - (oldest?.stored ?? 0)
+        let laterReadings = committed - (oldest?.last ?? committed)
+        let own = oldest.map { laterReadings > 0 ? later * $0.count / laterReadings : $0.stored } ?? 0
+        return SpoolStatistics(
+            spoolID: spoolID, committed: committed, held: committed - first + 1, undelivered: undelivered,
+            quarantined: try connection.integer("SELECT quarantined FROM spool") ?? 0,
+            damaged: try connection.integer("SELECT damaged FROM spool") ?? 0,
+            oldest: try oldest.flatMap { header throws(SpoolError) in try timestamp(of: header.earliest, in: header) },
+            newest: try newest.flatMap { header throws(SpoolError) in try timestamp(of: header.latest, in: header) },
+            fileBytes: SpoolFolder.size(connection.path) + SpoolFolder.size(connection.path + "-wal"),
+            storedBytes: later + own)
+    }
+}
+
+extension SpoolStore {
+    /// What the spool ever committed, point by point in the order of their keys. Decodes every chunk held: seconds for
+    /// tens of millions of readings.
+    public func audit() throws(SpoolError) -> [AuditLine] {
+        try archive.audit()
+    }
+
+    /// What the spool holds now. Costs the same however much that is.
+    public func statistics() throws(SpoolError) -> SpoolStatistics {
+        var statistics = try archive.statistics(state.uplinks, spoolID: spoolID)
+        statistics.commits = state.commits
+        return statistics
+    }
+}
