@@ -4,18 +4,24 @@ extension DeliveryMachine {
         responded(at: now)
         succeeded(at: now)
         guard !failed.isEmpty else {
-            work.accepted += work.window.turn(range, from: .open, to: .accepted)
+            accept(range)
             return nextTask(at: now)
         }
         let sent = work.window.positions(in: range, .open)
         for row in failed where sent.indices.contains(row.index) { work.window.mark(sent[row.index], .doubtful) }
         lastFailure = failed.first.map { DeliveryFailure(.badRequest, "a row was not stored: \($0.reason)") }
-        work.accepted += work.window.turn(range, from: .open, to: .accepted)
+        accept(range)
         counts.askedFor += work.window.count(in: range, .doubtful)
         // A row that failed may be a copy of one that is there, so it is asked for. No settle wait: the answer was
         // clear, nothing is at work any more.
         inquire(range, needsTwo: false, then: retries(of: sent))
         return nextQuestion(at: now)
+    }
+
+    private mutating func accept(_ range: Range<Int>) {
+        let accepted = work.window.turn(range, from: .open, to: .accepted)
+        work.accepted += accepted
+        if accepted > 0, !work.gone.isEmpty { work.gone = [] }
     }
 
     /// How failed rows are sent again: alone, or in halves where every row of a Datastream failed together, which is
@@ -70,9 +76,7 @@ extension DeliveryMachine {
         case .missing:
             responded(at: now)
             note(failure)
-            singlesUntil = now + timing.arraysAgain
-            work.tasks.append(again)
-            return nextTask(at: now)
+            return resume(.check(.post(range, failures: failures, failure)), at: now)
         case .notSent, .busy, .spool, .stopped:
             work.tasks.append(again)
             return backOff(failure, then: .work, at: now, jitter)
@@ -85,8 +89,7 @@ extension DeliveryMachine {
     mutating func stored(_ position: Int, at now: Instant) -> Action {
         responded(at: now)
         succeeded(at: now)
-        work.window.mark(position, .accepted)
-        work.accepted += 1
+        accept(position..<position + 1)
         return nextTask(at: now)
     }
 
@@ -111,7 +114,7 @@ extension DeliveryMachine {
             return resume(doubt(position..<position + 1, needsTwo: false, then: then), at: now)
         case .badRequest, .tooLarge, .missing:
             responded(at: now)
-            return resume(.check(position, failure), at: now)
+            return resume(.check(.reading(position, failure)), at: now)
         case .notSent, .busy, .spool, .stopped:
             work.tasks.append(.single(position))
             return backOff(failure, then: .work, at: now, jitter)
@@ -121,23 +124,39 @@ extension DeliveryMachine {
         }
     }
 
-    /// A reading was refused and its Datastream is there.
-    mutating func refused(_ position: Int, _ failure: DeliveryFailure, at now: Instant, _ jitter: Double) -> Action {
-        refuse(position, failure.summary)
-        return wasRefused(failure, at: now, jitter)
+    /// What was refused has its Datastream: the refusal is meant.
+    mutating func present(_ check: Check, at now: Instant, _ jitter: Double) -> Action {
+        switch check {
+        case .reading(let position, let failure):
+            refuse(position, failure.summary)
+            return wasRefused(failure, at: now, jitter)
+        case .post(let range, let failures, _):
+            // The platform has no CreateObservations.
+            singlesUntil = now + timing.arraysAgain
+            work.tasks.append(.post(range, failures: failures))
+            return nextTask(at: now)
+        }
     }
 
     mutating func checkFailed(
-        _ position: Int, _ refusal: DeliveryFailure, _ failure: DeliveryFailure, at now: Instant, _ jitter: Double
+        _ check: Check, _ failure: DeliveryFailure, at now: Instant, _ jitter: Double
     ) -> Action {
         switch failure.code {
         case .missing:
-            work.tasks.append(.single(position))
+            let position: Int
+            switch check {
+            case .reading(let refused, _):
+                position = refused
+                work.tasks.append(.single(refused))
+            case .post(let range, let failures, _):
+                position = firstOpen(in: range)
+                work.tasks.append(.post(range, failures: failures))
+            }
             return datastreamGone(work.window.readings[position].point, failure, then: .work, at: now)
         case .notSent, .unclear, .timedOut, .busy, .spool, .stopped:
-            return backOff(failure, then: .check(position, refusal), at: now, jitter)
+            return backOff(failure, then: .check(check), at: now, jitter)
         case .badRequest, .tooLarge, .conflict, .credentials, .misdirected:
-            return pause(failure, then: .check(position, refusal), at: now, jitter)
+            return pause(failure, then: .check(check), at: now, jitter)
         }
     }
 

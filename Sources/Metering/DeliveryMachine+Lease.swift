@@ -43,24 +43,26 @@ extension DeliveryMachine {
         var unknown: [PointID] = []
         for point in work.window.points where !known.contains(point) {
             if let absence = absent[point], now < absence.until {
-                refuseAll(of: point, absence.reason)
+                refuseAll(of: point, absence.reason, isCertain: absence.isCertain)
             } else if hasWork(point) {
                 unknown.append(point)
             }
         }
         guard !unknown.isEmpty else { return resume(next, at: now) }
+        work.provisioned = unknown
         state = .provisioning(then: next)
         return .provision(unknown, forgetting: forgetting)
     }
 
     mutating func provisioned(_ missing: [MissingDatastream], then next: Next, at now: Instant) -> Action {
         succeeded(at: now)
-        known.formUnion(work.window.points)
+        known.formUnion(work.provisioned)
         for point in missing {
             known.remove(point.point)
-            absent[point.point] = Absence(until: now + Self.absence, reason: point.reason)
+            absent[point.point] = Absence(
+                until: now + Self.absence, reason: point.reason, isCertain: point.isCertain)
             note(DeliveryFailure(.badRequest, point.reason))
-            refuseAll(of: point.point, point.reason)
+            refuseAll(of: point.point, point.reason, isCertain: point.isCertain)
         }
         return resume(next, at: now)
     }
@@ -68,6 +70,8 @@ extension DeliveryMachine {
     mutating func provisioningFailed(
         _ failure: DeliveryFailure, then next: Next, at now: Instant, _ jitter: Double
     ) -> Action {
+        // The platform as a whole is in doubt, so what seemed gone may be there.
+        work.gone = []
         switch failure.code {
         case .unclear, .timedOut: return restUnclear(failure, then: .provision(then: next), at: now, jitter)
         case .notSent, .busy: return backOff(failure, then: .provision(then: next), at: now, jitter)
@@ -106,17 +110,18 @@ extension DeliveryMachine {
     /// Every reading has its verdict: settles, unless nobody but a person can believe the refusals.
     mutating func conclude(at now: Instant) -> Action {
         guard let lease = work.lease else { return .none }
-        if work.accepted > 0 || refusedInARow + work.refusals.count <= Self.mostRefusalsInARow {
+        let doubtful = work.refusals.filter { !$0.isCertain }
+        if work.accepted > 0 || doubtful.isEmpty || refusedInARow + doubtful.count <= Self.mostRefusalsInARow {
             state = .settling
             let refused = work.refusals.map {
                 Rejection(sequence: work.window.readings[$0.position].sequence, reason: $0.reason)
             }
             return .settle(lease, rejected: work.window.unsendable + refused)
         }
-        let reason = work.refusals.first?.reason ?? ""
-        for refusal in work.refusals { work.window.mark(refusal.position, .open) }
-        work.tasks = work.refusals.reversed().map { .single($0.position) }
-        work.refusals = []
+        let reason = doubtful.first?.reason ?? ""
+        for refusal in doubtful { work.window.mark(refusal.position, .open) }
+        work.tasks = doubtful.reversed().map { .single($0.position) }
+        work.refusals.removeAll { !$0.isCertain }
         absent = [:]
         return pause(everythingRefused(reason), then: .provision(then: .work), at: now, 1)
     }
@@ -131,7 +136,7 @@ extension DeliveryMachine {
         let rejected = work.refusals.count + work.window.unsendable.count
         counts.delivered += work.window.readings.count - rejected
         counts.rejected += rejected
-        refusedInARow = work.accepted > 0 ? 0 : refusedInARow + work.refusals.count
+        refusedInARow = work.accepted > 0 ? 0 : refusedInARow + work.refusals.count { !$0.isCertain }
         work = Work()
         return lease()
     }

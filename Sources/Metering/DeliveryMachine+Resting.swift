@@ -7,11 +7,20 @@ extension DeliveryMachine {
         case .work: return nextTask(at: now)
         case .ask: return nextQuestion(at: now)
         case .settle: return conclude(at: now)
-        case .check(let position, let refusal):
+        case .check(let check):
+            let position =
+                switch check {
+                case .reading(let position, _): position
+                case .post(let range, _, _): firstOpen(in: range)
+                }
             guard work.window.verdicts[position] == .open else { return nextTask(at: now) }
-            state = .checking(position, refusal)
+            state = .checking(check)
             return .check(work.window.readings[position].point)
         }
+    }
+
+    func firstOpen(in range: Range<Int>) -> Int {
+        range.first { work.window.verdicts[$0] == .open } ?? range.lowerBound
     }
 
     mutating func rest(_ reason: Rest.Reason, until: Instant, then next: Next) -> Action {
@@ -66,15 +75,15 @@ extension DeliveryMachine {
         responses.add(now - sentAt)
     }
 
-    mutating func refuse(_ position: Int, _ reason: String) {
+    mutating func refuse(_ position: Int, _ reason: String, isCertain: Bool = false) {
         work.window.mark(position, .refused)
-        work.refusals.append(Refusal(position: position, reason: reason))
+        work.refusals.append(Refusal(position: position, reason: reason, isCertain: isCertain))
     }
 
-    mutating func refuseAll(of point: PointID, _ reason: String) {
+    mutating func refuseAll(of point: PointID, _ reason: String, isCertain: Bool = false) {
         for position in work.window.positions(of: point) {
             switch work.window.verdicts[position] {
-            case .open, .doubtful: refuse(position, reason)
+            case .open, .doubtful: refuse(position, reason, isCertain: isCertain)
             case .accepted, .refused: break
             }
         }

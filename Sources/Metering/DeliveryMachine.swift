@@ -29,9 +29,9 @@ public struct DeliveryMachine: Hashable, Sendable {
         case trying(Int)
         /// The platform is asked what it has. Can go to: asking, posting, trying, provisioning, resting, settling.
         case asking(Question)
-        /// A reading was refused for this reason; before that is believed, its Datastream is looked for.
+        /// A refusal may mean that the Datastream is gone, so it is looked for before the refusal is believed.
         /// Can go to: provisioning (it is gone), posting, trying, resting, settling.
-        case checking(Int, DeliveryFailure)
+        case checking(Check)
         /// Nothing may be done before a moment. Can go to: what comes `then`.
         case resting(Rest)
         /// The spool notes what became of the lease. Can go to: leasing, resting.
@@ -68,8 +68,16 @@ public struct DeliveryMachine: Hashable, Sendable {
         case provision(then: Next)
         case work
         case ask
-        case check(Int, DeliveryFailure)
+        case check(Check)
         case settle
+    }
+
+    /// A refusal that is only believed if the Datastream is there.
+    public enum Check: Hashable, Sendable {
+        /// Of a reading that was sent alone.
+        case reading(Int, DeliveryFailure)
+        /// Of a post: the path for posts is missing.
+        case post(Range<Int>, failures: Int, DeliveryFailure)
     }
 
     /// Most readings of one lease.
@@ -139,6 +147,8 @@ public struct DeliveryMachine: Hashable, Sendable {
         var tries: [Int: Tries] = [:]
         /// Points whose Datastream was found gone once in this lease.
         var gone: Set<PointID> = []
+        /// The points whose Datastreams were asked for last.
+        var provisioned: [PointID] = []
         /// Readings that the platform took in this lease, with a clear answer.
         var accepted = 0
         var refusedRequests = 0
@@ -167,6 +177,8 @@ public struct DeliveryMachine: Hashable, Sendable {
     struct Refusal: Hashable, Sendable {
         var position: Int
         var reason: String
+        /// Whether it is our own finding, so that no misbehaviour of the platform can be behind it.
+        var isCertain = false
     }
 
     struct Tries: Hashable, Sendable {
@@ -178,6 +190,7 @@ public struct DeliveryMachine: Hashable, Sendable {
     struct Absence: Hashable, Sendable {
         var until: Instant
         var reason: String
+        var isCertain: Bool
     }
 
     /// Takes what happened and says what to do next. `jitter` is a random number in 0…1.
@@ -206,10 +219,8 @@ public struct DeliveryMachine: Hashable, Sendable {
         case (.asking(let question), .asked(let found, let isComplete)):
             return asked(question, found, isComplete: isComplete, at: now, jitter)
         case (.asking(let question), .failed(let failure)): return askFailed(question, failure, at: now, jitter)
-        case (.checking(let position, let refusal), .present):
-            return refused(position, refusal, at: now, jitter)
-        case (.checking(let position, let refusal), .failed(let failure)):
-            return checkFailed(position, refusal, failure, at: now, jitter)
+        case (.checking(let check), .present): return present(check, at: now, jitter)
+        case (.checking(let check), .failed(let failure)): return checkFailed(check, failure, at: now, jitter)
         case (.settling, .settled): return settled()
         case (.settling, .failed(let failure)): return backOff(failure, then: .settle, at: now, jitter)
         default: return .none

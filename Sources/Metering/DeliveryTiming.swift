@@ -12,7 +12,7 @@ public struct DeliveryTiming: Hashable, Sendable {
     /// How often to look whether the wall clock has been set.
     public var clockCheck = Duration.seconds(1)
     /// After how long a platform that had no CreateObservations is tried with it again.
-    public var arraysAgain = Duration.seconds(3600)
+    public var arraysAgain = Duration.seconds(600)
 
     /// The waits for the field.
     public init() {}

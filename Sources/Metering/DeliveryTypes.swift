@@ -70,11 +70,14 @@ extension DeliveryMachine {
         public var point: PointID
         /// Why.
         public var reason: String
+        /// Whether that is the gateway's own finding and not the platform's refusal.
+        public var isCertain: Bool
 
         /// `point` has no Datastream because of `reason`.
-        public init(point: PointID, reason: String) {
+        public init(point: PointID, reason: String, isCertain: Bool = false) {
             self.point = point
             self.reason = reason
+            self.isCertain = isCertain
         }
     }
 

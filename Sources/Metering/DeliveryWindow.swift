@@ -44,7 +44,9 @@ public struct DeliveryWindow: Hashable, Sendable {
                 if first.value.normalized == reading.value.normalized {
                     verdicts[position] = .accepted
                 } else {
-                    refuse(position, "reading \(first.sequence.rawValue) has the same point and time, value \(first.value)")
+                    refuse(
+                        position, "reading \(first.sequence.rawValue) has the same point and time, value \(first.value)"
+                    )
                 }
             }
         }

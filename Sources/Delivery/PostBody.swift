@@ -1,0 +1,84 @@
+internal import Metering
+
+/// The body of a CreateObservations request (OGC 18-088, data array extension): readings grouped by Datastream.
+///
+///     [{"Datastream":{"@iot.id":2},"components":["phenomenonTime","resultTime","result"],
+///       "dataArray":[["2026-11-01T00:00:10.000Z","2026-11-01T00:00:10.000Z",12.3]]}]
+///
+/// The result time is the phenomenon time: a meter's value is known when it is read. Servers that demand a resultTime
+/// refuse null.
+struct PostBody {
+    /// The body; its memory is used again.
+    private(set) var bytes: [UInt8] = []
+    private var time = TimeText()
+
+    /// What stands before the rows of a Datastream; kept ready for each.
+    static func prefix(_ datastream: EntityID) -> [UInt8] {
+        Array(#"{"Datastream":{"@iot.id":"#.utf8) + datastream.json
+            + Array(#"},"components":["phenomenonTime","resultTime","result"],"dataArray":["#.utf8)
+    }
+
+    /// Writes the open readings of a range of a window.
+    ///
+    /// Precondition: each of their points has a prefix.
+    mutating func write(_ window: DeliveryWindow, _ range: Range<Int>, prefixes: [PointID: [UInt8]]) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(UInt8(ascii: "["))
+        var group: PointID?
+        for position in range where window.verdicts[position] == .open {
+            let reading = window.readings[position]
+            if reading.point == group {
+                bytes.append(UInt8(ascii: ","))
+            } else {
+                guard let prefix = prefixes[reading.point] else {
+                    preconditionFailure("point \(reading.point.rawValue) is sent without a Datastream")
+                }
+                if group != nil { bytes.append(contentsOf: Self.betweenGroups) }
+                bytes.append(contentsOf: prefix)
+                group = reading.point
+            }
+            bytes.append(UInt8(ascii: "["))
+            time.append(reading.phenomenonTime, to: &bytes)
+            bytes.append(UInt8(ascii: ","))
+            time.append(reading.phenomenonTime, to: &bytes)
+            bytes.append(UInt8(ascii: ","))
+            reading.value.append(to: &bytes)
+            bytes.append(UInt8(ascii: "]"))
+        }
+        if group != nil { bytes.append(contentsOf: "]}".utf8) }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Writes one reading as the body of a request to `Observations`.
+    mutating func write(single reading: SpooledReading, datastream: EntityID) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: #"{"phenomenonTime":"#.utf8)
+        time.append(reading.phenomenonTime, to: &bytes)
+        bytes.append(contentsOf: #","resultTime":"#.utf8)
+        time.append(reading.phenomenonTime, to: &bytes)
+        bytes.append(contentsOf: #","result":"#.utf8)
+        reading.value.append(to: &bytes)
+        bytes.append(contentsOf: #","Datastream":{"@iot.id":"#.utf8)
+        bytes.append(contentsOf: datastream.json)
+        bytes.append(contentsOf: "}}".utf8)
+    }
+
+    private static let betweenGroups: [UInt8] = Array("]},".utf8)
+}
+
+/// Writes times in quotes. Neighbouring readings share most of their time, so the last one's text is kept.
+private struct TimeText {
+    private var milliseconds = Int64.min
+    private var text: [UInt8] = []
+
+    mutating func append(_ time: Timestamp, to bytes: inout [UInt8]) {
+        if time.milliseconds != milliseconds {
+            milliseconds = time.milliseconds
+            text.removeAll(keepingCapacity: true)
+            text.append(UInt8(ascii: "\""))
+            time.append(to: &text)
+            text.append(UInt8(ascii: "\""))
+        }
+        bytes.append(contentsOf: text)
+    }
+}
