@@ -46,8 +46,8 @@ final class HTTPServer: @unchecked Sendable {
     private var daemon: OpaquePointer?
     private let certificate: UnsafeMutablePointer<CChar>?
     private let key: UnsafeMutablePointer<CChar>?
-    /// The read end is watched by those who wait; a byte comes when the server stops.
-    fileprivate let stopSignal: (read: Int32, write: Int32)
+    /// Watched by those who wait for their client.
+    private let stopSignal: StopSignal
     /// Where it listens.
     private(set) var port: UInt16 = 0
 
@@ -59,12 +59,7 @@ final class HTTPServer: @unchecked Sendable {
         self.service = service
         self.certificate = certificate.flatMap { strdup(String(decoding: $0, as: UTF8.self)) }
         self.key = key.flatMap { strdup(String(decoding: $0, as: UTF8.self)) }
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            throw LabError(.system, "no pipe: \(String(cString: strerror(errno)))")
-        }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        stopSignal = (ends[0], ends[1])
+        stopSignal = try StopSignal()
         errno = 0
         daemon = cmhd_start_on_loopback(
             port, handleRequest, handleCompletion, Unmanaged.passUnretained(self).toOpaque(), self.certificate, self.key
@@ -82,15 +77,12 @@ final class HTTPServer: @unchecked Sendable {
     func stop() {
         guard let daemon else { return }
         self.daemon = nil
-        var signal: UInt8 = 1
-        _ = write(stopSignal.write, &signal, 1)
+        stopSignal.give()
         MHD_stop_daemon(daemon)
     }
 
     deinit {
         stop()
-        close(stopSignal.read)
-        close(stopSignal.write)
         free(certificate)
         free(key)
     }
@@ -125,7 +117,7 @@ final class HTTPServer: @unchecked Sendable {
     }
 
     fileprivate func finish(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
-        let patience = Patience(socket: cmhd_socket(connection), stop: stopSignal.read)
+        let patience = Patience(socket: cmhd_socket(connection), stop: stopSignal.descriptor)
         switch service.respond(to: exchange.request, patience: patience) {
         case .cut: return .NO
         case .answer(let answer): return send(answer, connection, half: false)

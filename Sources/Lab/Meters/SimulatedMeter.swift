@@ -1,0 +1,98 @@
+internal import CModbus
+internal import Metering
+
+/// One meter: its registers and the building behind them. Touched by the meters' thread only.
+final class SimulatedMeter {
+    let name: String
+    private let points: [Served]
+    private let phases: Int
+    private var building: Building
+    private var last: Instant?
+    /// The registers as libmodbus answers from them.
+    let mapping: UnsafeMutablePointer<modbus_mapping_t>
+
+    /// A point with its way from the building to the registers.
+    private struct Served {
+        var definition: PointDefinition
+        var source: PointSource
+        var encoder: RegisterEncoder
+        var decoder: RegisterDecoder
+        var addresses: Range<Int>
+    }
+
+    init(name: String, definition: MeterDefinition, seed: UInt64) throws(LabError) {
+        self.name = name
+        phases = PointSource.phases(of: definition)
+        building = Building(phases: phases, seed: seed)
+        points = definition.points.map {
+            Served(
+                definition: $0, source: PointSource($0), encoder: RegisterEncoder($0), decoder: RegisterDecoder($0),
+                addresses: $0.span.addresses)
+        }
+        let holding = Self.bounds(of: points, .holding)
+        let input = Self.bounds(of: points, .input)
+        let mapping = modbus_mapping_new_start_address(
+            0, 0, 0, 0, UInt32(holding.lowerBound), UInt32(holding.count), UInt32(input.lowerBound), UInt32(input.count)
+        )
+        guard let mapping else { throw LabError(.system, "no memory for the registers of \(name)") }
+        self.mapping = mapping
+    }
+
+    deinit {
+        modbus_mapping_free(mapping)
+    }
+
+    /// From the first register of any point to the last; those between answer 0, those outside exception 2.
+    private static func bounds(of points: [Served], _ function: RegisterFunction) -> Range<Int> {
+        let own = points.filter { $0.definition.function == function }
+        guard let first = own.map(\.addresses.lowerBound).min(), let last = own.map(\.addresses.upperBound).max() else {
+            return 0..<0
+        }
+        return first..<last
+    }
+
+    /// Lets time pass and renews the registers that a request asks for.
+    func renew(_ function: RegisterFunction, _ addresses: Range<Int>, at now: Instant, _ offset: ClockOffset) {
+        let elapsed = last.map { Double((now - $0).wholeNanoseconds) * 1e-9 } ?? 0
+        last = now
+        let ofDay = offset.timestamp(of: now).milliseconds % 86_400_000
+        building.advance(by: elapsed, hour: Double(ofDay) / 3_600_000)
+        for point in points where point.definition.function == function && point.addresses.overlaps(addresses) {
+            let words = point.encoder.words(point.source.value(in: building, phases: phases))
+            let table = registers(of: function)
+            for (place, word) in words.enumerated() {
+                table.words[point.addresses.lowerBound - table.start + place] = word
+            }
+        }
+    }
+
+    /// A point that an answer carried whole.
+    struct Truth {
+        var point: String
+        var words: [UInt16]
+        var value: RegisterDecoder.Result
+    }
+
+    /// What an answer with these registers told.
+    func truth(_ function: RegisterFunction, _ addresses: Range<Int>) -> [Truth] {
+        let table = registers(of: function)
+        return points.compactMap { point in
+            guard point.definition.function == function, addresses.contains(point.addresses) else { return nil }
+            let words = point.addresses.map { table.words[$0 - table.start] }
+            return Truth(point: point.definition.name, words: words, value: point.decoder.decode(words))
+        }
+    }
+
+    private func registers(of function: RegisterFunction) -> (words: UnsafeMutablePointer<UInt16>, start: Int) {
+        switch function {
+        case .holding: (mapping.pointee.tab_registers, Int(mapping.pointee.start_registers))
+        case .input: (mapping.pointee.tab_input_registers, Int(mapping.pointee.start_input_registers))
+        }
+    }
+}
+
+extension Range<Int> {
+    fileprivate func contains(_ other: Range<Int>) -> Bool {
+        lowerBound <= other.lowerBound && other.upperBound <= upperBound
+    }
+}
