@@ -22,6 +22,12 @@ internal import Synchronization
 
 /// Delivers the readings of one source to one platform: performs what a `DeliveryMachine` decides.
 public actor UplinkRunner {
+    /// The version of the libcurl in use.
+    public static var libraryVersion: String {
+        // "libcurl/7.88.1 OpenSSL/3.0.15 …": the first word, without its own name.
+        String(String(cString: curl_version()).prefix { $0 != " " }.drop { $0 != "/" }.dropFirst())
+    }
+
     /// The uplink's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

@@ -71,7 +71,7 @@ public struct ModbusError: Error, Hashable, Sendable {
 extension ModbusError: CustomStringConvertible {
     /// `192.168.1.20:502 unit 3 FC4 0…79: no answer in time`.
     public var description: String {
-        let place = span.map { "\(endpoint) unit \(unit) \($0)" } ?? "\(endpoint) unit \(unit)"
+        let place = span.map { "\(endpoint) unit \(unit) \($0)" } ?? endpoint
         return "\(place): \(what)"
     }
 

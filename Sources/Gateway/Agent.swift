@@ -1,5 +1,7 @@
 internal import Configuration
+internal import Delivery
 internal import Dispatch
+internal import Fieldbus
 internal import Glibc
 public import Logging
 internal import Metering
@@ -51,8 +53,13 @@ public final class Agent {
     public init(_ options: Options, log: Logger) throws(AgentError) {
         self.options = options
         self.log = log
-        let (signals, listener) = try Self.openSystem(options)
+        do {
+            signals = try SignalQueue()
+        } catch {
+            throw AgentError(code: .system, message: "\(error)", hint: nil)
+        }
         configuration = try AgentConfiguration(checked: options)
+        listener = try Self.listen(options.socket)
         intake = Intake()
         do {
             spool = try Spool(
@@ -67,13 +74,11 @@ public final class Agent {
         } catch {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
         }
-        self.signals = signals
-        self.listener = listener
-        services = try Self.assemble(configuration, spool: spool, intake: intake, options: options, log: log)
+        services = try Self.assemble(configuration, spool: spool, intake: intake, log: log)
     }
 
-    /// Runs until SIGTERM or SIGINT.
-    public func run() {
+    /// Runs until SIGTERM or SIGINT; throws when a new configuration finds the spool's disk gone.
+    public func run() throws(AgentError) {
         let spool = spool
         spoolEnded.enter()
         Task.detached { [spoolEnded] in
@@ -87,18 +92,18 @@ public final class Agent {
             parthe \(PartheVersion.text) runs as \(configuration.gateway.id): \(configuration.meters.count) meters, \
             \(points) points, \(configuration.uplinks.count) uplinks; spool in \(options.state)
             """)
-        while supervise() {}
+        while try supervise() {}
         end()
     }
 
     /// Waits for one thing to do; false when it is time to end.
-    private func supervise() -> Bool {
+    private func supervise() throws(AgentError) -> Bool {
         let ready = Poller.readable([signals.descriptor, listener.descriptor], within: -1)
         if ready.contains(listener.descriptor) { listener.serve { answer($0) } }
         if ready.contains(signals.descriptor) {
             switch signals.next() {
             case .terminate: return false
-            case .hangUp: reload()
+            case .hangUp: try reload()
             case nil: break
             }
         }
@@ -119,22 +124,24 @@ public final class Agent {
     }
 
     /// Replaces buses and uplinks by what the configuration now asks for; a wrong one is refused and nothing changes.
-    private func reload() {
+    private func reload() throws(AgentError) {
         log.notice("reading \(options.configuration) again")
+        let new: AgentConfiguration
         do {
-            let new = try AgentConfiguration(checked: options)
-            if new.spool != configuration.spool {
-                log.warning("the spool's settings change with the next start of the agent")
-            }
-            let next = try Self.assemble(new, spool: spool, intake: intake, options: options, log: log)
-            if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
-            configuration = new
-            services = next
-            startServices()
-            log.notice("the new configuration is in force: \(new.meters.count) meters")
+            new = try AgentConfiguration(checked: options)
         } catch {
             log.error("the new configuration is refused, the old one goes on: \(error)")
+            return
         }
+        if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
+        let spool = spool
+        try Self.orAgentError { () async throws(SpoolError) in
+            try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
+        }
+        services = try Self.assemble(new, spool: spool, intake: intake, log: log)
+        configuration = new
+        startServices()
+        log.notice("the new configuration is in force: \(new.meters.count) meters")
     }
 
     private func startServices() {
@@ -154,9 +161,9 @@ public final class Agent {
         log.notice("ended")
     }
 
-    private static func openSystem(_ options: Options) throws(AgentError) -> (SignalQueue, UnixListener) {
+    private static func listen(_ path: String) throws(AgentError) -> UnixListener {
         do {
-            return (try SignalQueue(), try UnixListener(path: options.socket))
+            return try UnixListener(path: path)
         } catch {
             let hint =
                 error.code == EADDRINUSE
@@ -167,24 +174,22 @@ public final class Agent {
     }
 
     private static func assemble(
-        _ configuration: AgentConfiguration, spool: Spool, intake: Intake, options: Options, log: Logger
+        _ configuration: AgentConfiguration, spool: Spool, intake: Intake, log: Logger
     ) throws(AgentError) -> Services {
         let keys = configuration.meters.flatMap(\.points).map(\.key)
-        let uplinks = configuration.uplinks.map(\.id)
-        let numbers = blocking { () async -> Result<[PointID], SpoolError> in
-            do throws(SpoolError) {
-                try await spool.configure(uplinks: uplinks)
-                return .success(try await spool.identify(keys))
-            } catch {
-                return .failure(error)
-            }
+        let ids = try orAgentError { () async throws(SpoolError) in try await spool.identify(keys) }
+        return Services(configuration, ids: ids, spool: spool, intake: intake, log: log)
+    }
+
+    private static func orAgentError<Result: Sendable>(
+        _ body: @escaping @Sendable () async throws(SpoolError) -> Result
+    ) throws(AgentError) -> Result {
+        let result = blocking { () async -> Swift.Result<Result, SpoolError> in
+            do throws(SpoolError) { return .success(try await body()) } catch { return .failure(error) }
         }
-        switch numbers {
+        switch result {
+        case .success(let value): return value
         case .failure(let error): throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
-        case .success(let numbers):
-            return Services(
-                configuration, ids: Dictionary(zip(keys, numbers), uniquingKeysWith: { first, _ in first }),
-                spool: spool, intake: intake, stateFolder: options.state, log: log)
         }
     }
 }

@@ -7,6 +7,9 @@ internal import Spooling
 public enum Libraries {
     /// Name and version of each.
     public static var inUse: [(String, String)] {
-        [("libmodbus", ModbusLink.libraryVersion), ("SQLite", SpoolStore.libraryVersion), ("libcurl", UplinkRunner.libraryVersion)]
+        [
+            ("libmodbus", ModbusLink.libraryVersion), ("SQLite", SpoolStore.libraryVersion),
+            ("libcurl", UplinkRunner.libraryVersion),
+        ]
     }
 }

@@ -14,8 +14,7 @@ struct Services {
 
     /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key.
     init(
-        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, intake: Intake, stateFolder: String,
-        log: Logger
+        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, intake: Intake, log: Logger
     ) {
         buses = configuration.buses.compactMap { bus in
             let meters = configuration.meters.filter { $0.bus == bus.id }
@@ -30,10 +29,8 @@ struct Services {
         let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids)
         uplinks = configuration.uplinks.map { settings in
             UplinkRunner(
-                settings: settings, plan: plan, source: SpoolSource(spool: spool), stateFolder: stateFolder
-            ) { status in
-                log.notice("uplink \(settings.id): \(status)")
-            }
+                settings: settings, plan: plan, source: SpoolSource(spool: spool), version: PartheVersion.text,
+                onChange: UplinkLog(log: log).note)
         }
     }
 
@@ -76,9 +73,5 @@ struct SpoolSource: ReadingSource {
 
     func settle(_ lease: LeaseID, rejected: [Rejection]) async throws {
         try await spool.settle(lease, rejected: rejected)
-    }
-
-    func key(of point: PointID) async -> String? {
-        await spool.key(of: point)
     }
 }

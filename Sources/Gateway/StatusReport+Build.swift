@@ -42,16 +42,17 @@ extension StatusReport {
             error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
             committed: statistics.committed, held: statistics.held,
             undelivered: statistics.undelivered.values.max() ?? 0, oldest: statistics.oldest?.description,
-            newest: statistics.newest?.description, bytes: statistics.bytes,
+            newest: statistics.newest?.description, bytes: statistics.fileBytes,
             limitBytes: configuration.spool.maximumBytes,
             commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined)
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             Uplink(
-                id: settings.id, url: settings.url, state: status.state, healthy: status.isHealthy,
-                undelivered: statistics.undelivered[settings.id] ?? 0, delivered: status.delivered,
-                rejected: status.rejected, copiesAvoided: status.copiesAvoided,
-                lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.error, hint: status.hint)
+                id: settings.id, url: settings.url, state: status.words, healthy: status.trouble == nil,
+                undelivered: statistics.undelivered[settings.id] ?? 0, delivered: UInt64(status.counts.delivered),
+                rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
+                lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
+                hint: status.trouble?.hint)
         }
         problems = []
         problems = findProblems()

@@ -1,5 +1,6 @@
 public import Gateway
 internal import Glibc
+internal import Metering
 internal import Posix
 
 /// A real agent in a process of its own, in a folder of its own: started, asked, killed and ended by demonstrations,
@@ -27,7 +28,9 @@ public final class AgentHarness {
     /// Its control socket.
     public var socket: String { folder + "/parthe.sock" }
     /// What it logged.
-    public var log: String { (try? File.read(folder + "/agent.log", limit: 64 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
+    public var log: String {
+        (try? File.read(folder + "/agent.log", limit: 64 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
     /// Its process id while it runs.
     public var processID: Int32? { process?.exitCode() == nil ? process?.id : nil }
     /// How it ended; nil while it runs or was never started.

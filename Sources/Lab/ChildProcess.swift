@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Metering
 public import Posix
 
 /// A program that runs beside the lab: the agent, above all. Ended by its own id, never by name.

@@ -29,9 +29,12 @@ public actor Spool {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private nonisolated let executor: ThreadExecutor
-    private let store: SpoolStore
+    private let directory: String
     private let intake: Intake
-    private let commitInterval: Duration
+    private var settings: SpoolSettings
+    private var uplinks: [String]
+    /// Nil at the end, and while a spool that was closed for new settings cannot be opened again.
+    private var store: SpoolStore?
     private let onEvent: @Sendable (Event) -> Void
     private var onCommit: @Sendable () -> Void = {}
     private var spare: [Reading] = []
@@ -52,11 +55,13 @@ public actor Spool {
     ) throws(SpoolError) {
         let store = try SpoolStore(
             directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
-        shared = Mutex(Status(statistics: store.statistics()))
+        shared = Mutex(Status(statistics: try store.statistics()))
         self.store = store
+        self.directory = directory
+        self.settings = settings
+        self.uplinks = uplinks
         self.intake = intake
         self.onEvent = onEvent
-        commitInterval = settings.commitInterval
         executor = ThreadExecutor(name: "spool")
     }
 
@@ -70,25 +75,28 @@ public actor Spool {
         onCommit = body
     }
 
-    /// Sets which uplinks keep undelivered readings alive.
-    public func configure(uplinks: [String]) throws(SpoolError) {
-        try store.configure(uplinks: uplinks)
+    /// Takes new settings and uplinks: commits, closes and opens again.
+    ///
+    /// Leases that are open come back as unclear ones, so whoever holds one must have stopped before.
+    public func configure(_ settings: SpoolSettings, uplinks: [String]) throws(SpoolError) {
+        commit()
+        self.settings = settings
+        self.uplinks = uplinks
+        store = nil
+        _ = try opened()
     }
 
-    /// The numbers of points, made durable where they are new.
-    public func identify(_ keys: [String]) throws(SpoolError) -> [PointID] {
-        try store.identify(keys)
-    }
-
-    /// The key of a point that has a number.
-    public func key(of point: PointID) -> String? {
-        store.key(of: point)
+    /// Gives points their numbers, durable where they are new, and returns the whole dictionary.
+    public func identify(_ keys: [String]) throws(SpoolError) -> [String: PointID] {
+        let store = try opened()
+        _ = try store.identify(keys)
+        return store.dictionary
     }
 
     /// Commits until `stop()`, then once more. Call once.
     public func run() async {
         lastCommit = BootClock.now
-        nextCommit = lastCommit + commitInterval
+        nextCommit = lastCommit + settings.commitInterval
         while !isStopping.load(ordering: .acquiring) {
             let now = BootClock.now
             if now >= nextCommit {
@@ -98,7 +106,7 @@ public actor Spool {
             }
         }
         commit()
-        store.close()
+        store = nil
         executor.stop()
     }
 
@@ -111,14 +119,18 @@ public actor Spool {
     /// The next window for `uplink` once its in-flight mark is durable, so that it may be sent; nil when there is
     /// nothing to deliver or the spool is ending.
     public func lease(uplink: String, maximumReadings: Int) async throws(SpoolError) -> Lease? {
+        let store = try opened()
         let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
         guard let lease = found else { return nil }
         if !store.isDurable(lease.id) {
-            let isBacklog = store.statistics().undelivered[uplink, default: 0] > Int64(maximumReadings)
+            let isBacklog = try store.statistics().undelivered[uplink, default: 0] > Int64(maximumReadings)
             bringForward(to: isBacklog ? BootClock.now : lastCommit + Self.longestWaitForMark)
         }
         while !store.isDurable(lease.id) {
-            guard !isStopping.load(ordering: .acquiring) else { return nil }
+            guard !isStopping.load(ordering: .acquiring) else {
+                try store.release(lease.id)
+                return nil
+            }
             await withUnsafeContinuation { waiters.append($0) }
         }
         return lease
@@ -126,7 +138,15 @@ public actor Spool {
 
     /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
     public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
-        try store.settle(lease, rejected: rejected)
+        try opened().settle(lease, rejected: rejected)
+    }
+
+    private func opened() throws(SpoolError) -> SpoolStore {
+        if let store { return store }
+        let new = try SpoolStore(
+            directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
+        store = new
+        return new
     }
 
     private func bringForward(to deadline: Instant) {
@@ -141,11 +161,12 @@ public actor Spool {
         let now = BootClock.now
         defer {
             lastCommit = now
-            nextCommit = now + commitInterval
+            nextCommit = now + settings.commitInterval
             for waiter in waiters { waiter.resume() }
             waiters = []
         }
         do throws(SpoolError) {
+            let store = try opened()
             if !readings.isEmpty || store.hasPending { try store.append(readings, offset: BootClock.offset) }
             publish(nil)
             if let since = failingSince {
@@ -165,7 +186,9 @@ public actor Spool {
     }
 
     private func publish(_ error: SpoolError?) {
-        let statistics = store.statistics()
+        // Figures that cannot be read now stay as they were; the error tells why.
+        var statistics = (try? store?.statistics()) ?? shared.withLock { $0.statistics }
+        statistics.lastCommit = error == nil ? BootClock.now : shared.withLock { $0.statistics.lastCommit }
         shared.withLock { $0 = Status(statistics: statistics, error: error) }
     }
 }

@@ -37,6 +37,7 @@
 //
 // NOT PROMISED: a damaged chunk is skipped and counted, a damaged file is refused; repair comes with a later version.
 // Nothing protects against a disk that lies about having written.
+internal import CSQLite
 public import Metering
 
 /// The synchronous core of the spool: one thread at a time, no clock of its own. The agent uses it through `Spool`.
@@ -89,6 +90,12 @@ public final class SpoolStore {
     public var hasPending: Bool {
         state.hasPending
     }
+
+    /// The version of the SQLite in use.
+    public static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
+    /// The number of every point that was ever identified, by its key.
+    public var dictionary: [String: PointID] { state.points }
 
     /// The key of a point, or nil when the dictionary has no such number.
     public func key(of point: PointID) -> String? {

@@ -18,7 +18,13 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder of the spool.", valueName: "dir"), completion: .directory)
     var state = "/var/lib/parthe"
 
-    @Option(help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
+        completion: .list(Logger.Level.allCases.map(\.rawValue)),
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else { throw ValidationError("There is no level '\(text)'.") }
+            return level
+        })
     var logLevel = Logger.Level.info
 
     func run() throws {
@@ -31,5 +37,3 @@ struct RunCommand: ParsableCommand {
         }
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
