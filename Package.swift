@@ -50,7 +50,7 @@ let package = Package(
             ["Metering", "Posix", "Configuration", "Spooling", "Gateway", "CModbus", "CSQLite", "CMicroHTTPD", arguments]),
         .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),
         tests("MeteringTests", ["Metering", "Posix"]),
-        tests("ConfigurationTests", ["Configuration", "Metering"], exclude: ["Cases"]),
+        tests("ConfigurationTests", ["Configuration", "Metering", "Posix"], exclude: ["Cases"]),
         tests("FieldbusTests", ["Fieldbus", "Metering", "Posix", "CModbus"]),
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
