@@ -36,7 +36,7 @@
 //     timeout: 30s                      # 1s…5m
 // spool:
 //   commit_interval: 1s                 # 100ms…10s: what a power cut may cost
-//   limit: 256MB                        # kB MB GB KiB MiB GiB; 4MB…1TB
+//   limit: 256MB                        # kB MB GB KiB MiB GiB; 4MB…1000GB
 //   history: 48h                        # how long delivered readings stay; 0s…366d
 // ```
 //

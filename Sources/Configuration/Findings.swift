@@ -12,6 +12,9 @@ final class Findings {
     /// Whether anything found forbids the start.
     private(set) var hasErrors = false
 
+    /// Whether another problem would only be counted.
+    var isFull: Bool { found.count >= Self.limit }
+
     /// Problems are listed in the order in which their files were announced.
     func announce(file: String) {
         if files[file] == nil { files[file] = files.count }

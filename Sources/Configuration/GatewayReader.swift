@@ -30,6 +30,8 @@ private enum BusKey: String, SectionKey {
         case .timeout: "timeout: 1s"
         }
     }
+
+    static let synonyms = ["host": "tcp", "address": "tcp", "url": "tcp", "name": "id"]
 }
 
 private enum SpoolKey: String, SectionKey {
@@ -43,6 +45,8 @@ private enum SpoolKey: String, SectionKey {
         case .commitInterval: "commit_interval: 1s"
         }
     }
+
+    static let synonyms = ["size": "limit", "retention": "history", "commit": "commit_interval"]
 }
 
 extension Field {
@@ -74,7 +78,7 @@ extension Assembly {
             field?.error("\(items.count) buses; at most \(Self.busLimit)")
         }
         var buses: [BusSettings] = []
-        for item in items {
+        for item in items.prefix(Self.busLimit) {
             guard let bus = readBus(item) else { continue }
             if let other = buses.first(where: { $0.endpoint == bus.endpoint }) {
                 item.warning(
@@ -91,7 +95,7 @@ extension Assembly {
             busNames.giveUp()
             return nil
         }
-        if !section.has(.id) { busNames.giveUp() }
+        if section.optional(.id) == nil { busNames.giveUp() }
         let id = section.required(.id).flatMap { busNames.claim($0) }
         if let id { busFields[id] = busFields[id] ?? field }
         let endpoint = section.required(.tcp)?.endpoint()

@@ -19,6 +19,10 @@ private enum MeterKey: String, SectionKey {
         case .defaults: "defaults: {function: input, type: f32}"
         }
     }
+
+    static let synonyms = [
+        "name": "id", "address": "unit", "unit_id": "unit", "definition": "model", "period": "interval",
+    ]
 }
 
 /// A point of a model that is chosen with a setting of its own.
@@ -84,7 +88,8 @@ extension Assembly {
     }
 
     private mutating func readMeter(_ field: Field, at gatewayLocation: Location?) -> Meter? {
-        guard let section = Section<MeterKey>(field) else { return nil }
+        let advice = { (key: String) in key == "meters" ? "a file in meters/ is one meter: begin with \"id: …\"" : nil }
+        guard let section = Section<MeterKey>(field, advice: advice) else { return nil }
         let id = section.required(.id).flatMap { meterNames.claim($0) }
         let bus = section.required(.bus).flatMap { busNames.reference($0) }
         if let bus { busesInUse.insert(bus) }
@@ -159,8 +164,8 @@ extension Assembly {
         guard let items = field.items(example: "[active-power, {name: active-energy-import, interval: 1m}]") else {
             return nil
         }
-        if items.isEmpty {
-            field.error("no points are chosen", hint: "leave points out to read all of them")
+        guard (1...PointReader.limit).contains(items.count) else {
+            field.error("\(items.count) points are chosen", hint: "leave points out to read all of them")
             return nil
         }
         var chosen: [String: Duration?] = [:]
@@ -199,6 +204,7 @@ extension Assembly {
 
     private func ownPoints(_ section: Section<MeterKey>, id: String) -> (MeterDefinition, [PointDefinition])? {
         guard let field = section.optional(.points) else {
+            if section.has(.points) { return nil }
             section.field.error(
                 "neither model nor points", hint: "add \"\(MeterKey.model.example)\", or write the points here")
             return nil

@@ -28,8 +28,7 @@ struct Names {
         }
         if let first = places[name] {
             hasDuplicates = true
-            field.error(
-                "there is a \(kind) \"\(name)\" already", hint: "first at \(first.text); each needs a name of its own")
+            field.error("a second \(kind) named \"\(name)\"", hint: "the first stands at \(first.text)")
         } else {
             places[name] = field.node.place
         }

@@ -52,11 +52,11 @@ func quoted(_ text: some StringProtocol) -> String {
     "\"" + clipped(text) + "\""
 }
 
-/// At most 60 characters of `text`, with `?` for control characters.
-func clipped(_ text: some StringProtocol) -> String {
+/// At most `limit` characters of `text`, with `?` for control characters.
+func clipped(_ text: some StringProtocol, limit: Int = 60) -> String {
     var result = ""
     for (index, scalar) in text.unicodeScalars.enumerated() {
-        if index == 60 { return result + "…" }
+        if index == limit { return result + "…" }
         let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
         result.unicodeScalars.append(isControl ? "?" : scalar)
     }

@@ -22,6 +22,11 @@ enum PointKey: String, SectionKey {
         case .notAvailable: "not_available: 0xFFFF"
         }
     }
+
+    static let synonyms = [
+        "address": "register", "adress": "register", "datatype": "type", "data_type": "type", "word_order": "order",
+        "byte_order": "order", "factor": "scale", "multiplier": "scale", "id": "name", "nan": "not_available",
+    ]
 }
 
 /// What the points of one meter have in common; each point may say otherwise.

@@ -20,7 +20,22 @@ extension Field {
         return nil
     }
 
-    func registerType() -> RegisterType? { choice(RegisterType.self, "type") }
+    func registerType() -> RegisterType? {
+        guard let text = text("a type") else { return nil }
+        if let type = RegisterType(rawValue: text) { return type }
+        // What other programs and manuals call them.
+        let names: [String: RegisterType] = [
+            "float": .f32, "float32": .f32, "real": .f32, "double": .f64, "float64": .f64, "int16": .s16,
+            "uint16": .u16,
+            "int32": .s32, "uint32": .u32, "int64": .s64, "uint64": .u64, "i16": .s16, "i32": .s32, "i64": .s64,
+            "short": .s16, "word": .u16, "dword": .u32,
+        ]
+        if let type = names[text.lowercased()] {
+            error("unknown type \(quoted(text))", hint: "did you mean \"\(type.rawValue)\"?")
+            return nil
+        }
+        return choice(RegisterType.self, "type")
+    }
 
     func wordOrder() -> WordOrder? {
         guard let text = text("an order") else { return nil }
@@ -88,7 +103,10 @@ extension Field {
     func codes(of type: RegisterType) -> [UInt64]? {
         var fields = [self]
         if case .sequence = node.content {
-            guard let items = items(example: "") else { return nil }
+            guard let items = items(example: ""), (1...16).contains(items.count) else {
+                error("1…16 codes are possible")
+                return nil
+            }
             fields = items
         }
         let bits = 16 * type.wordCount

@@ -2,6 +2,12 @@
 protocol SectionKey: RawRepresentable<String>, CaseIterable, Hashable, Sendable {
     /// How the key is written, for the hint where it is missing.
     var example: String { get }
+    /// Words that people write instead, and the key that they mean.
+    static var synonyms: [String: String] { get }
+}
+
+extension SectionKey {
+    static var synonyms: [String: String] { [:] }
 }
 
 /// One value that is being read, with the way that leads to it.
@@ -43,18 +49,15 @@ struct Field {
 struct Section<Key: SectionKey> {
     let field: Field
     private var fields: [Key: Field] = [:]
+    /// Keys that an unknown one most likely meant: they are not missed as well.
+    private var meant: Set<Key> = []
 
     /// Reports keys that are unknown or stand twice. Nil when the value is no mapping at all.
     ///
     /// `advice` may explain an unknown key better than a list of the known ones.
     init?(_ field: Field, _: Key.Type = Key.self, advice: (String) -> String? = { _ in nil }) {
         guard case .mapping(let entries) = field.node.content else {
-            let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
-            if field.node.isEmpty, field.path.isEmpty {
-                field.error("the file is empty", hint: "known keys: \(known)")
-            } else {
-                field.reportExpected("a mapping", hint: "known keys: \(known)")
-            }
+            field.reportExpected("a mapping", hint: "known keys: \(Self.words.joined(separator: ", "))")
             return nil
         }
         self.field = field
@@ -70,10 +73,8 @@ struct Section<Key: SectionKey> {
             seen[entry.key] = entry.place
             if let key = Key(rawValue: entry.key) {
                 fields[key] = Field(node: entry.value, path: path, findings: field.findings)
-            } else {
-                let hint =
-                    advice(entry.key) ?? Self.commaHint(entries, index, field.node)
-                    ?? Suggestion.hint(for: entry.key, among: Key.allCases.map(\.rawValue), called: "known keys")
+            } else if !field.findings.isFull {
+                let hint = advice(entry.key) ?? Self.commaHint(entries, index, field.node) ?? hint(for: entry.key)
                 field.findings.error(at: entry.place, path: path, "unknown key", hint: hint)
             }
         }
@@ -82,14 +83,15 @@ struct Section<Key: SectionKey> {
     /// The value of a key that may be left out.
     func optional(_ key: Key) -> Field? { fields[key] }
 
-    /// Whether the key stands there.
-    func has(_ key: Key) -> Bool { fields[key] != nil }
+    /// Whether the key stands there, be it misspelt.
+    func has(_ key: Key) -> Bool { fields[key] != nil || meant.contains(key) }
 
     /// The value of a key that must be there.
     func required(_ key: Key) -> Field? {
         if let field = fields[key] { return field }
-        let example = key.example
-        field.error("missing key \"\(key.rawValue)\"", hint: "add \"\(example)\"")
+        if !meant.contains(key) {
+            field.error("missing key \"\(key.rawValue)\"", hint: "add \"\(key.example)\"")
+        }
         return nil
     }
 
@@ -99,13 +101,27 @@ struct Section<Key: SectionKey> {
         return read(field)
     }
 
-    /// `{name: Schule Nord, Keller}` reads as a key `Keller` without a value.
+    private static var words: [String] { Key.allCases.map(\.rawValue) }
+
+    /// What an unknown key most likely means, and which keys there are.
+    private mutating func hint(for word: String) -> String {
+        let synonym = Key.synonyms[word.lowercased()]
+        if let guess = (synonym ?? Suggestion.best(for: word, among: Self.words)).flatMap(Key.init(rawValue:)) {
+            meant.insert(guess)
+        }
+        return synonym.map { "did you mean \"\($0)\"?" }
+            ?? Suggestion.hint(for: word, among: Self.words, called: "known keys")
+    }
+
+    /// `{name: Schule Nord, Keller}` reads as a key `Keller` without a value, and `{scale: 0,1}` as a key `1`.
     private static func commaHint(_ entries: [Node.Entry], _ index: Int, _ node: Node) -> String? {
         guard node.isFlow, index > 0, entries[index].value.isEmpty,
             case .scalar(let text, isPlain: true) = entries[index - 1].value.content
         else { return nil }
-        let before = entries[index - 1].key
-        return
-            "text with a comma needs quotes here: \(clipped(before)): \"\(clipped(text)), \(clipped(entries[index].key))\""
+        let (key, before, after) = (clipped(entries[index - 1].key), clipped(text), clipped(entries[index].key))
+        if after.utf8.allSatisfy(Number.isDigit), Number.integer(text) != nil {
+            return "write the decimal point as \".\": \(key): \(before).\(after)"
+        }
+        return "text with a comma needs quotes here: \(key): \"\(before), \(after)\""
     }
 }

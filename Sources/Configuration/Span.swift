@@ -35,6 +35,7 @@ enum Span {
     /// A duration in the largest unit that holds it exactly; from two days on in days.
     static func text(_ duration: Duration) -> String {
         let milliseconds = duration.wholeMilliseconds
+        if milliseconds == 0 { return "0s" }
         let unit = units.last { unit in
             milliseconds % unit.milliseconds == 0 && milliseconds >= unit.milliseconds * (unit.name == "d" ? 2 : 1)
         }
@@ -55,8 +56,8 @@ enum Span {
     static func neighbours(of interval: Duration) -> (shorter: Duration, longer: Duration)? {
         let milliseconds = interval.wholeMilliseconds
         guard milliseconds > 0, milliseconds <= day, day % milliseconds != 0 else { return nil }
-        // Whole seconds get neighbours in whole seconds.
-        let grain: Int64 = milliseconds > 1000 && milliseconds % 1000 == 0 ? 1000 : 1
+        // Whole minutes get neighbours in whole minutes, and so on.
+        let grain = units.last { day > $0.milliseconds && milliseconds % $0.milliseconds == 0 }?.milliseconds ?? 1
         var shorter: Int64 = grain
         var longer = day
         var divisor: Int64 = 1

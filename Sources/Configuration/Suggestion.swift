@@ -25,7 +25,9 @@ enum Suggestion {
     /// `did you mean …?` where something is close, and the known words where they are few.
     static func hint(for word: String, among candidates: [String], called plural: String) -> String {
         let guess = hint(for: word, among: candidates)
-        let list = candidates.count <= 24 ? "\(plural): " + candidates.joined(separator: ", ") : nil
+        // A long list is for those whom no guess can help.
+        let list =
+            candidates.count <= (guess == nil ? 24 : 14) ? "\(plural): " + candidates.joined(separator: ", ") : nil
         return [guess, list].compactMap { $0 }.joined(separator: " ")
     }
 

@@ -18,6 +18,8 @@ private enum UplinkKey: String, SectionKey {
         case .caFile: "ca_file: ca.pem"
         }
     }
+
+    static let synonyms = ["url": "sensorthings", "frost": "sensorthings", "ca": "ca_file", "name": "id"]
 }
 
 private enum BasicKey: String, SectionKey {
@@ -38,7 +40,7 @@ extension Assembly {
         guard let items = field.items(example: "[{id: city, sensorthings: https://…/v1.1}]") else { return [] }
         if items.count > Self.uplinkLimit { field.error("\(items.count) uplinks; at most \(Self.uplinkLimit)") }
         var uplinks: [UplinkSettings] = []
-        for item in items {
+        for item in items.prefix(Self.uplinkLimit) {
             if let uplink = readUplink(item) { uplinks.append(uplink) }
         }
         return uplinks
@@ -90,9 +92,9 @@ extension Assembly {
         guard let text = field.text("a path", limit: 1000) else { return nil }
         let path = text.hasPrefix("/") || folder == "." ? text : (folder == "/" ? "/" : folder + "/") + text
         if !File.exists(path) {
-            field.warning("no such file: \(clipped(path))", hint: "the agent needs it when it runs")
+            field.warning("no such file: \(clipped(path, limit: 1000))", hint: "the agent needs it when it runs")
         } else if File.isFolder(path) {
-            field.error("\(clipped(path)) is a folder, not a file")
+            field.error("\(clipped(path, limit: 1000)) is a folder, not a file")
         }
         return path
     }

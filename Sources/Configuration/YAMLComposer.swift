@@ -7,6 +7,8 @@ struct YAMLComposer {
     struct Stop: Error {}
 
     let parser: UnsafeMutablePointer<yaml_parser_t>
+    /// The file's content, which the parser reads too.
+    let bytes: [UInt8]
     let file: String
     let findings: Findings
 
@@ -34,7 +36,9 @@ struct YAMLComposer {
 
     private func node(_ event: Event, depth: Int) throws(Stop) -> Node {
         guard depth <= YAMLDocument.depthLimit else {
-            findings.error(at: event.place, path: "", "nested deeper than \(YAMLDocument.depthLimit) levels")
+            findings.error(
+                at: event.place, path: "", "nested deeper than \(YAMLDocument.depthLimit) levels",
+                hint: "no configuration needs that; is this the right file?")
             throw Stop()
         }
         refuseDecorations(of: event)
@@ -50,7 +54,10 @@ struct YAMLComposer {
             }
             return Node(content: .sequence(items), place: event.place, isFlow: event.isFlow)
         case YAML_MAPPING_START_EVENT:
-            return Node(content: .mapping(try entries(depth: depth)), place: event.place, isFlow: event.isFlow)
+            let entries = try entries(depth: depth)
+            // What a merge would have brought in is missed by everybody who reads the mapping: nobody shall.
+            let content = entries.contains { $0.key == "<<" } ? Node.Content.refused : .mapping(entries)
+            return Node(content: content, place: event.place, isFlow: event.isFlow)
         default:
             findings.error(
                 at: event.place, path: "", "aliases (*\(clipped(event.text))) are not supported",
@@ -70,6 +77,10 @@ struct YAMLComposer {
                 if case .refused = key.content { continue }
                 findings.error(at: key.place, path: "", "a key must be a word, not \(key.kind)")
                 continue
+            }
+            if word == "<<" {
+                findings.error(
+                    at: key.place, path: "", "merge keys (<<) are not supported", hint: "write the keys out again")
             }
             entries.append(Node.Entry(key: word, place: key.place, value: value))
         }
@@ -138,6 +149,12 @@ struct YAMLComposer {
         return event
     }
 
+    private func place(ofByte offset: Int) -> Place {
+        let before = String(decoding: bytes[..<min(max(0, offset), bytes.count)], as: UTF8.self)
+        let line = before.unicodeScalars.reversed().prefix { $0 != "\n" }.count
+        return Place(file: file, line: before.utf8.count { $0 == UInt8(ascii: "\n") } + 1, column: line + 1)
+    }
+
     private func place(_ mark: yaml_mark_t) -> Place {
         Place(file: file, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
     }
@@ -150,15 +167,15 @@ struct YAMLComposer {
         if let context = parser.pointee.context {
             message += " \(String(cString: context)) that begins in line \(parser.pointee.context_mark.line + 1)"
         }
-        // A reader error (a control character) has an offset instead of a mark; the parser stands just before it.
+        // The reader (of control characters) is ahead of the scanner and knows only the offset of the bad byte.
         let isReaderError = parser.pointee.error == YAML_READER_ERROR
-        let mark = isReaderError ? parser.pointee.mark : parser.pointee.problem_mark
-        findings.error(at: place(mark), path: "", message, hint: Self.hint(for: problem))
+        let place = isReaderError ? place(ofByte: parser.pointee.problem_offset) : place(parser.pointee.problem_mark)
+        findings.error(at: place, path: "", message, hint: Self.hint(for: problem))
     }
 
     private static func hint(for problem: String) -> String {
         switch problem {
-        case "found character that cannot start any token":
+        case "found character that cannot start any token", "found a tab character that violates indentation":
             "indent with spaces, never tabs; quote text that begins with one of @ ` % ! & *"
         case "mapping values are not allowed in this context":
             "check the indentation of this line, and quote text that contains \": \""

@@ -1,4 +1,5 @@
 internal import CYAML
+internal import Glibc
 internal import Posix
 
 /// Reads one YAML document through libyaml's events into nodes that know their places.
@@ -48,7 +49,7 @@ struct YAMLDocument {
             defer { yaml_parser_delete(parser) }
             yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
             yaml_parser_set_input_string(parser, buffer.baseAddress, buffer.count)
-            let composer = YAMLComposer(parser: parser, file: file, findings: findings)
+            let composer = YAMLComposer(parser: parser, bytes: bytes, file: file, findings: findings)
             return try? composer.document()
         }
     }
@@ -73,7 +74,7 @@ struct YAMLDocument {
 extension PosixError {
     /// Whether the file was too large rather than out of reach.
     static func isTooLarge(_ error: PosixError) -> Bool {
-        error.code == 27  // EFBIG
+        error.code == EFBIG
     }
 
     /// `cannot open: No such file or directory`.
