@@ -3,8 +3,12 @@ internal import Metering
 
 /// Where the lab gets meter definitions from.
 enum Models {
-    /// The definition of `model` in the catalogue.
+    /// The definition of `model` in the catalogue that the agent uses too.
     static func definition(named model: String, share: String?) throws -> MeterDefinition {
-        throw LabError(.file, "there is no model '\(model)'", hint: "the catalogue is not there yet")
+        let catalogue = Catalogue(share: share)
+        if let definition = try catalogue.definition(model: model) { return definition }
+        let known = catalogue.models().map(\.name).joined(separator: ", ")
+        throw LabError(
+            .file, "there is no model '\(model)'", hint: known.isEmpty ? "no catalogue found" : "known: \(known)")
     }
 }

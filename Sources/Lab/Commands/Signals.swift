@@ -1,27 +1,46 @@
 internal import Glibc
 
-/// The signals that end a server. They are blocked for every thread, and taken by the one that waits.
+/// The signals that a server listens to. They are blocked for every thread, and taken by the one that waits.
 enum Signals {
-    private static func ending() -> sigset_t {
+    /// What a signal asks for.
+    enum Wish {
+        /// SIGTERM, SIGINT.
+        case end
+        /// SIGHUP.
+        case dropConnections
+        /// SIGUSR1.
+        case toggle
+    }
+
+    private static func all() -> sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
-        sigaddset(&set, SIGTERM)
-        sigaddset(&set, SIGINT)
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { sigaddset(&set, signal) }
         return set
     }
 
     /// To be called before any thread is started. A closed connection is an error of write, not a signal.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
-        var set = ending()
+        var set = all()
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Waits for SIGTERM or SIGINT.
-    static func waitForEnd() {
-        var set = ending()
+    /// Waits for the next signal.
+    static func next() -> Wish {
+        var set = all()
         var received: Int32 = 0
         sigwait(&set, &received)
+        switch received {
+        case SIGHUP: return .dropConnections
+        case SIGUSR1: return .toggle
+        default: return .end
+        }
+    }
+
+    /// Waits for SIGTERM or SIGINT; other signals mean nothing to the server.
+    static func waitForEnd() {
+        while next() != .end {}
     }
 }
 
