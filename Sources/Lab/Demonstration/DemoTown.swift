@@ -1,0 +1,72 @@
+internal import Metering
+
+/// The meters of the demonstration: every first definition of the catalogue, two of them on one endpoint.
+struct DemoTown {
+    /// A meter of the town.
+    struct Place {
+        var id: String
+        var model: String
+        /// The points the table shows: a voltage, a power, an energy.
+        var shown: [String]
+    }
+
+    static let shared = [
+        Place(id: "school", model: "eastron-sdm630", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+        Place(id: "gym", model: "eastron-sdm630", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+    ]
+    static let single = [
+        Place(id: "kitchen", model: "eastron-sdm230", shown: ["voltage", "active-power", "active-energy-import"]),
+        Place(id: "library", model: "janitza-umg96rm", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+        Place(id: "pumps", model: "abb-b23", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+        Place(id: "station", model: "carlo-gavazzi-em340", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+    ]
+
+    let sharedMeters: SimulatedMeters
+    let singleMeters: SimulatedMeters
+
+    /// Starts the meters; what they serve goes to the two truth logs.
+    init(truth: [String], share: String?) throws {
+        sharedMeters = try SimulatedMeters(
+            Self.specifications(Self.shared, share), layout: .units, seed: 1, truth: truth[0])
+        singleMeters = try SimulatedMeters(Self.specifications(Self.single, share), seed: 2, truth: truth[1])
+    }
+
+    private static func specifications(_ places: [Place], _ share: String?) throws -> [SimulatedMeters.Specification] {
+        try places.enumerated().map { index, place in
+            SimulatedMeters.Specification(
+                name: place.id, definition: try Models.definition(named: place.model, share: share),
+                unit: UInt8(index + 1))
+        }
+    }
+
+    /// The configuration of the agent that reads them, every second.
+    func configuration(platform: String) -> String {
+        var text = """
+            gateway:
+              id: demo
+              location: {latitude: 51.3397, longitude: 12.3731, name: Leipzig}
+            uplinks:
+              - id: city
+                sensorthings: \(platform)
+            buses:
+              - {id: hall, tcp: "127.0.0.1:\(sharedMeters.ports[0])"}
+
+            """
+        for (place, port) in zip(Self.single, singleMeters.ports) {
+            text += "  - {id: \(place.id), tcp: \"127.0.0.1:\(port)\"}\n"
+        }
+        text += "meters:\n"
+        for (index, place) in Self.shared.enumerated() {
+            text += "  - {id: \(place.id), bus: hall, unit: \(index + 1), model: \(place.model), interval: 1s}\n"
+        }
+        for place in Self.single {
+            text += "  - {id: \(place.id), bus: \(place.id), unit: 1, model: \(place.model), interval: 1s}\n"
+        }
+        return text
+    }
+
+    func stop() {
+        sharedMeters.stop()
+        singleMeters.stop()
+    }
+}

@@ -1,0 +1,102 @@
+import Gateway
+import Lab
+import Metering
+import Testing
+
+@Suite struct AgentTests {
+    @Test func everyReadingArrivesOnceAndExactly() throws {
+        let rig = try Rig()
+        try rig.agent.start()
+        let report = try rig.status { $0.uplinks.first.map { $0.delivered > 500 } ?? false }
+        #expect(report.problems.isEmpty, "\(report.problems)")
+        #expect(report.meters.map(\.id) == ["meter-1", "meter-2"])
+        let audit = try rig.settle()
+        #expect(audit.isClean, "\(audit.summary)")
+        #expect(audit.committed > 500)
+        #expect(rig.meters.refusedRequests == 0, "something but FC 3 and 4 was sent: \(rig.meters.functionCounts)")
+    }
+
+    @Test func anOutageLosesNothing() throws {
+        let rig = try Rig()
+        try rig.agent.start()
+        _ = try rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
+        rig.stopPlatform()
+        let away = try rig.status { $0.spool.undelivered > 300 && $0.uplinks[0].error != nil }
+        #expect(away.problems.contains { $0.hasPrefix("uplink city:") }, "\(away.problems)")
+        try rig.startPlatform()
+        #expect(try rig.settle().isClean)
+    }
+
+    @Test func aSilentMeterIsNamedAndTheOthersGoOn() throws {
+        let rig = try Rig(count: 3)
+        try rig.agent.start()
+        _ = try rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
+        rig.meters.setMisbehaviour(.silence, of: 1)
+        let report = try rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].failedPolls > 2 }
+        #expect(report.problems == ["meter meter-2: no answer in time"])
+        let before = report.meters[2].readings
+        _ = try rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
+        rig.meters.setMisbehaviour(nil, of: 1)
+        _ = try rig.status { $0.meters[1].error == nil && $0.problems.isEmpty }
+        #expect(rig.agent.log.contains("meter meter-2: answers again after"))
+        #expect(try rig.settle().isClean)
+    }
+
+    /// Whatever a meter answers ends in a clear status line; when it comes to its senses, so does the status.
+    @Test(arguments: [
+        (Misbehaviour.exception(2), "exception 2 (illegal data address)"),
+        (.exception(6), "exception 6 (server device busy)"),
+        (.wrongUnit, "malformed answer: unit"),
+        (.closeAfterRequest, "the device closed the connection"),
+        (.garbage, "malformed answer"),
+        (.shortFrame, "no answer in time"),
+        (.wrongTransaction, "no answer in time"),
+    ])
+    func malformedAnswersAreNamed(misbehaviour: Misbehaviour, message: String) throws {
+        let rig = try Rig(count: 1)
+        rig.meters.setMisbehaviour(misbehaviour, of: 0)
+        try rig.agent.start()
+        let report = try rig.status { $0.meters.first?.error?.contains(message) ?? false }
+        #expect(report.meters[0].hint != nil)
+        let polls = report.meters[0].polls
+        #expect(rig.meters.requestCount(of: 0) < 40 * Int(polls), "a busy loop on the bus")
+        rig.meters.setMisbehaviour(nil, of: 0)
+        _ = try rig.status { $0.meters[0].error == nil && $0.meters[0].readings > 0 }
+        #expect(try rig.settle().isClean)
+    }
+
+    @Test(arguments: [
+        (Fault.serverError, "500"), (.garbage201, ""), (.rowErrors(every: 3), ""), (.commitThenCut, ""),
+        (.unauthorized, "credentials"), (.wrongLengthArray, ""),
+    ])
+    func thePlatformsFailuresLoseNothing(fault: Fault, word: String) throws {
+        let rig = try Rig(count: 1)
+        var plan = FaultPlan()
+        plan.chances = [FaultPlan.Chance(fault: fault, probability: 1)]
+        plan.scope = .observations
+        rig.platform?.setFaults(plan)
+        try rig.agent.start()
+        let report = try rig.status { report in
+            report.uplinks.first.map { !$0.healthy && ($0.error ?? "").contains(word) } ?? false
+        }
+        #expect(report.problems.contains { $0.hasPrefix("uplink city:") })
+        rig.platform?.setFaults(FaultPlan())
+        #expect(try rig.settle(within: 120).isClean)
+    }
+
+    @Test func aNewConfigurationIsTakenAndAWrongOneRefused() throws {
+        let rig = try Rig(count: 2)
+        try rig.agent.configure(rig.configuration(meters: 1))
+        try rig.agent.start()
+        _ = try rig.status { $0.meters.count == 1 && $0.meters[0].readings > 0 }
+        try rig.agent.configure(rig.configuration(meters: 2) + "colour: blue\n")
+        rig.agent.reload()
+        #expect(AgentHarness.wait(10) { rig.agent.log.contains("the new configuration is refused") })
+        #expect(rig.agent.log.contains("parthe.yaml:13:1: colour"), "\(rig.agent.log)")
+        _ = try rig.status { $0.meters.count == 1 && $0.problems.isEmpty }
+        try rig.agent.configure(rig.configuration(meters: 2))
+        rig.agent.reload()
+        _ = try rig.status { $0.meters.count == 2 && $0.meters[1].readings > 0 && $0.problems.isEmpty }
+        #expect(try rig.settle().isClean)
+    }
+}

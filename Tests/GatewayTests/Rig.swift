@@ -1,0 +1,108 @@
+import Configuration
+import Gateway
+import Lab
+import Metering
+import Posix
+import Spooling
+import Testing
+
+/// A folder with meters, a platform and an agent in a process of its own; everything ends with it.
+final class Rig {
+    let folder: String
+    let meters: SimulatedMeters
+    let agent: AgentHarness
+    let port: UInt16
+    let url: String
+    private(set) var platform: ReferencePlatform?
+
+    /// `count` meters of `model` as units behind one port, read every `interval`.
+    init(count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", more: String = "") throws {
+        SignalQueue.ignorePipe()
+        folder = try LabFile.temporaryFolder("parthe-test")
+        let definition = try #require(try Catalogue(share: nil).definition(model: model))
+        meters = try SimulatedMeters(definition, count: count, layout: .units, truth: folder + "/truth.log")
+        let platform = try ReferencePlatform(file: folder + "/platform.db")
+        self.platform = platform
+        port = platform.port
+        url = platform.url
+        agent = try AgentHarness(folder: folder + "/gateway", configuration: "")
+        try agent.configure(configuration(meters: count, model: model, interval: interval) + more)
+    }
+
+    deinit {
+        agent.kill()
+        platform?.stop()
+        meters.stop()
+        LabFile.remove(folder: folder)
+    }
+
+    /// The configuration of `count` meters; commits are as frequent as they may be.
+    func configuration(meters count: Int, model: String = "eastron-sdm230", interval: String = "200ms") -> String {
+        var text = """
+            gateway:
+              id: test
+              location: {latitude: 51.3397, longitude: 12.3731}
+            uplinks:
+              - {id: city, sensorthings: "\(url)", timeout: 3s}
+            spool: {commit_interval: 100ms}
+            buses:
+              - {id: hall, tcp: "127.0.0.1:\(meters.ports[0])", timeout: 300ms}
+            meters:
+
+            """
+        for unit in 1...count {
+            text += "  - {id: meter-\(unit), bus: hall, unit: \(unit), model: \(model), interval: \(interval)}\n"
+        }
+        return text
+    }
+
+    func stopPlatform() {
+        platform?.stop()
+        platform = nil
+    }
+
+    func startPlatform() throws {
+        guard platform == nil else { return }
+        platform = try ReferencePlatform(file: folder + "/platform.db", port: port)
+    }
+
+    /// Waits until the agent's status fulfils `condition`.
+    func status(
+        within seconds: Double = 15, _ comment: Comment? = nil, location: SourceLocation = #_sourceLocation,
+        where condition: (StatusReport) -> Bool
+    ) throws -> StatusReport {
+        var last: StatusReport?
+        _ = AgentHarness.wait(seconds) {
+            last = agent.status
+            return last.map(condition) ?? false
+        }
+        let report = try #require(last, "no agent answers; its log:\n\(agent.log)", sourceLocation: location)
+        #expect(condition(report), comment ?? "not within \(seconds) s: \(report)\n\(agent.log)", sourceLocation: location)
+        return report
+    }
+
+    /// Stops the meters, lets the agent deliver everything, ends it in order, and compares spool and platform.
+    func settle(within seconds: Double = 60) throws -> AuditComparison {
+        meters.stop()
+        _ = try status(within: seconds) { $0.spool.undelivered == 0 && $0.spool.waiting == 0 }
+        #expect(agent.terminate() == 0, "the agent did not end in order:\n\(agent.log)")
+        let spool = try SpoolStore.openForReading(directory: agent.spoolFolder).audit()
+        let audit = try #require(try platform?.audit())
+        return AuditComparison(spool: spool, platform: audit, gateway: "test")
+    }
+}
+
+/// What a program printed, and how it ended.
+struct Outcome {
+    var code: Int32
+    var text: String
+
+    /// Runs a program of the build with `arguments` to its end.
+    init(_ arguments: String..., program: String = "parthe") throws {
+        let folder = try LabFile.temporaryFolder("parthe-run")
+        defer { LabFile.remove(folder: folder) }
+        let child = try ChildProcess(AgentHarness.siblingProgram(program), arguments, log: folder + "/out")
+        code = child.wait()
+        text = String(decoding: try File.read(folder + "/out"), as: UTF8.self)
+    }
+}
