@@ -8,8 +8,8 @@ extension Field {
     func endpoint() -> BusSettings.Endpoint? {
         guard let text = text("an address") else { return nil }
         let hint = "write host, host:port or [IPv6]:port, such as 192.168.1.20:502"
-        if let scheme = text.firstRange(of: "://") {
-            error("\(quoted(text)) is no host", hint: "leave out \"\(clipped(text[..<scheme.upperBound]))\"; " + hint)
+        if let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") {
+            error("\(quoted(text)) is no host", hint: "leave out \"\(clipped(text[..<colon]))://\"; " + hint)
             return nil
         }
         guard let (host, port) = Address.split(text) else {

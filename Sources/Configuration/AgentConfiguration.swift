@@ -21,7 +21,7 @@
 //   - id: pump
 //     bus: hall
 //     unit: 2
-//     limits: {registers: 60, gap: 0}   # registers a request, unused ones read along; 125 and 16 unless given
+//     limits: {registers: 60, gap: 0}   # registers a request, unused ones read along; 125 and 0 unless given
 //     defaults: {function: input, type: f32, order: ABCD}
 //     points:                           # … or points of its own
 //       - {name: active-power, quantity: active-power, unit: W, kind: gauge, register: 12}

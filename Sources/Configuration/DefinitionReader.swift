@@ -89,10 +89,21 @@ struct Limits {
 
     init() {}
 
-    /// What `field` says; where it says nothing, the limits of `definition`.
-    init?(_ field: Field, or definition: MeterDefinition? = nil) {
+    init(of definition: MeterDefinition) {
+        (registers, gap) = (definition.maximumRegisters, definition.maximumGap)
+    }
+
+    /// Limits for points that nobody has checked against a manual: many meters answer a gap with exception 2.
+    static let cautious = {
+        var limits = Limits()
+        limits.gap = 0
+        return limits
+    }()
+
+    /// What `field` says; where it says nothing, `standard`.
+    init?(_ field: Field, or standard: Limits = Limits()) {
         guard let section = Section<Key>(field) else { return nil }
-        if let definition { (registers, gap) = (definition.maximumRegisters, definition.maximumGap) }
+        self = standard
         // Four registers hold the widest value; a smaller limit could never be kept.
         let registers = section.value(.registers, or: registers) { $0.integer(in: 4...RegisterSpan.maximumCount) }
         let gap = section.value(.gap, or: gap) { $0.integer(in: 0...(RegisterSpan.maximumCount - 2)) }

@@ -129,7 +129,7 @@ extension Assembly {
         section.optional(.defaults)?.error(
             "defaults are for points written here, not for a model", hint: "remove defaults, or remove model")
         guard let field = section.optional(.model), var definition = definition(field) else { return nil }
-        if let limits = section.optional(.limits).flatMap({ Limits($0, or: definition) }) {
+        if let limits = section.optional(.limits).flatMap({ Limits($0, or: Limits(of: definition)) }) {
             definition.maximumRegisters = limits.registers
             definition.maximumGap = limits.gap
         }
@@ -215,7 +215,7 @@ extension Assembly {
             return nil
         }
         let defaults = section.optional(.defaults).map { PointDefaults($0) } ?? PointDefaults()
-        let limits = section.optional(.limits).map { Limits($0) ?? Limits() } ?? Limits()
+        let limits = section.optional(.limits).map { Limits($0, or: .cautious) ?? .cautious } ?? .cautious
         guard let points = PointReader(defaults: defaults, doubtsManualNumbers: true).points(field) else { return nil }
         let definition = MeterDefinition(
             model: "own/" + id, manufacturer: "unknown", product: id, status: .own, sources: [],

@@ -15,8 +15,6 @@ struct Names {
 
     func contains(_ name: String) -> Bool { places[name] != nil }
 
-    func place(of name: String) -> Place? { places[name] }
-
     /// Nothing is known of these names: references to them cannot be judged.
     mutating func giveUp() { isIncomplete = true }
 

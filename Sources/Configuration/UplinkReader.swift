@@ -41,7 +41,13 @@ extension Assembly {
         if items.count > Self.uplinkLimit { field.error("\(items.count) uplinks; at most \(Self.uplinkLimit)") }
         var uplinks: [UplinkSettings] = []
         for item in items.prefix(Self.uplinkLimit) {
-            if let uplink = readUplink(item) { uplinks.append(uplink) }
+            guard let uplink = readUplink(item) else { continue }
+            if let other = uplinks.first(where: { $0.url == uplink.url }) {
+                item.error(
+                    "the same platform as uplink \"\(other.id)\": every reading would arrive there twice",
+                    hint: "remove one of them")
+            }
+            uplinks.append(uplink)
         }
         return uplinks
     }

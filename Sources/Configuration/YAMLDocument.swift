@@ -20,7 +20,7 @@ struct YAMLDocument {
             bytes = try File.read(file, limit: sizeLimit)
         } catch {
             let hint =
-                PosixError.isTooLarge(error)
+                error.isTooLarge
                 ? "a configuration file may have 1 MiB; is this the right file?"
                 : "check the path and its permissions; the agent reads it as its own user"
             findings.error(at: Place(file: file, line: 1, column: 1), path: "", error.reason, hint: hint)
@@ -38,6 +38,8 @@ struct YAMLDocument {
             )
             return nil
         }
+        // The mark that some editors put first is no part of the text.
+        let bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes[3...]) : bytes
         return bytes.withUnsafeBufferPointer { buffer in
             // libyaml keeps pointers to the parser inside the parser: it needs an address that stays.
             let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
@@ -73,9 +75,7 @@ struct YAMLDocument {
 
 extension PosixError {
     /// Whether the file was too large rather than out of reach.
-    static func isTooLarge(_ error: PosixError) -> Bool {
-        error.code == EFBIG
-    }
+    var isTooLarge: Bool { code == EFBIG }
 
     /// `cannot open: No such file or directory`.
     var reason: String { "cannot \(operation): \(PosixError.text(code))" }

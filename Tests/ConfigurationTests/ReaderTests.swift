@@ -1,5 +1,6 @@
 import Configuration
 import Metering
+import Posix
 import Testing
 
 @Suite struct ExactnessTests {
@@ -137,6 +138,27 @@ import Testing
                     "b.yaml:1", "b.yaml:2",
                 ])
         }
+    }
+
+    @Test func marksAndLineEndsOfOtherSystemsAreRead() throws {
+        let text = Scratch.using(model: "acme-300").replacing("\n", with: "\r\n")
+        let catalogue = Cases.catalogue(of: "")
+        #expect(try Scratch.read("\u{FEFF}" + text, catalogue: catalogue).problems == [])
+        let wrong = try Scratch.read(text + "extra: 1\r\n", catalogue: catalogue)
+        #expect(wrong.problems.map(\.line) == [5])
+    }
+
+    /// The example in the head comment of the main source file is a configuration that works.
+    @Test func theDocumentedExampleIsRight() throws {
+        let root = Cases.folder.split(separator: "/").dropLast(3).joined(separator: "/")
+        let bytes = try File.read("/" + root + "/Sources/Configuration/AgentConfiguration.swift")
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "// ```yaml"))
+        let end = try #require(lines.firstIndex(of: "// ```"))
+        let example = lines[(start + 1)..<end].map { $0.dropFirst(3) }.joined(separator: "\n")
+        let read = try Scratch.read(example + "\n", catalogue: Catalogue(share: nil))
+        #expect(read.configuration?.meters.map(\.points.count) == [2, 2])
+        #expect(read.problems.allSatisfy { $0.message.hasPrefix("no such file") }, "\(read.problems)")
     }
 
     @Test func fileNamesWithoutAFolderWork() throws {
