@@ -4,6 +4,8 @@ internal import Metering
 struct AnswerHeaders: Hashable, Sendable {
     /// `Location`: where the new entity is.
     private(set) var location: String?
+    /// Whether the blank line after the last header has come.
+    private(set) var isComplete = false
     private var retryAfterText: String?
     private var dateText: String?
 
@@ -26,6 +28,7 @@ struct AnswerHeaders: Hashable, Sendable {
             self = AnswerHeaders()
             return
         }
+        if line.elementsEqual("\r\n".utf8) || line.elementsEqual("\n".utf8) { isComplete = true }
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), line.count <= Self.longestValue else { return }
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
         guard name == "location" || name == "retry-after" || name == "date" else { return }

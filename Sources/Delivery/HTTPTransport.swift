@@ -93,7 +93,9 @@ final class HTTPTransport: @unchecked Sendable {
         }
         let result = transfer()
         guard let result else { throw DeliveryFailure(.stopped, "the uplink is being stopped") }
-        guard result == CURLE_OK else { throw failure(result, request) }
+        // libcurl takes headers that end in the middle for an answer.
+        let isCut = result == CURLE_OK && !exchange.headers.isComplete
+        guard result == CURLE_OK, !isCut else { throw failure(isCut ? CURLE_PARTIAL_FILE : result, request) }
         var status = 0
         ccurl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
         return Answer(status: status, body: exchange.answer, headers: exchange.headers)

@@ -1,0 +1,67 @@
+import Delivery
+import Lab
+import Metering
+import Testing
+
+/// Delivery through everything that goes wrong on the way. The judge is the platform's own database.
+@Suite struct WeatherTests {
+    /// Every way in which a request that stores goes wrong, in a row and with good ones between.
+    @Test(arguments: [
+        Fault.refuse, .cutRequest, .commitThenCut, .halfAnswer, .lateCommit(after: .milliseconds(200)),
+        .slow(.milliseconds(100)), .tooManyRequests(retryAfter: 0), .unavailable(retryAfter: 0), .serverError,
+        .serverErrorAfterCommit, .wrongLengthArray, .garbage201, .rowErrors(every: 3), .unauthorized,
+        .tooLarge(over: 4000),
+    ])
+    func everyReadingArrivesOnce(fault: Fault) async throws {
+        let script: [Fault?] = [fault, fault, nil, fault, fault, fault, nil, nil, fault]
+        try await deliver(FaultPlan(scope: .observations, script: script))
+    }
+
+    /// The platform never answers, and the client gives up.
+    @Test func blackHole() async throws {
+        let plan = FaultPlan(scope: .observations, script: [.blackHole, nil, .blackHole])
+        try await deliver(plan, responseTimeout: .milliseconds(300))
+    }
+
+    /// The client gives up, and the platform commits all the same, while it is being asked.
+    @Test func commitAfterTheClientGaveUp() async throws {
+        let plan = FaultPlan(scope: .observations, script: [.slow(.milliseconds(500)), nil, .slow(.milliseconds(500))])
+        try await deliver(plan, responseTimeout: .milliseconds(300))
+    }
+
+    /// Questions fail too, and so does what makes the Datastreams.
+    @Test(arguments: [
+        Fault.refuse, .commitThenCut, .halfAnswer, .serverError, .serverErrorAfterCommit, .garbage201, .unauthorized,
+        .tooManyRequests(retryAfter: 0), .unavailable(retryAfter: 0),
+    ])
+    func everythingFailsNowAndThen(fault: Fault) async throws {
+        let plan = FaultPlan(scope: .all, chances: [.init(fault, 0.3)], seed: 7)
+        try await deliver(plan, readings: TestInstallation.readings(points: 10, rounds: 40), rows: 50)
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func chaos(seed: UInt64) async throws {
+        try await deliver(FaultPlan.chaos(seed: seed), readings: TestInstallation.readings(points: 10, rounds: 40), rows: 20)
+    }
+
+    private func deliver(
+        _ faults: FaultPlan, readings: [SpooledReading] = TestInstallation.readings(points: 10, rounds: 60),
+        rows: Int = 100, responseTimeout: Duration = .seconds(2), sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let platform = try ReferencePlatform(faults: faults)
+        defer { platform.stop() }
+        let bench = Bench(
+            url: platform.url, source: TestSource(readings),
+            plan: TestInstallation.plan(TestInstallation.meters(2, points: 5)), rows: rows,
+            responseTimeout: responseTimeout)
+        let isDrained = try await bench.drained()
+        #expect(isDrained, "\(bench.runner.status)", sourceLocation: sourceLocation)
+        await bench.stop()
+        try expectDelivered(readings, to: platform, plan: bench.plan, sourceLocation: sourceLocation)
+        #expect(bench.source.rejected.isEmpty, sourceLocation: sourceLocation)
+        #expect(!platform.faultCounts.isEmpty, "nothing went wrong", sourceLocation: sourceLocation)
+        // Entities were made once, too.
+        #expect(Set(try platform.audit().lines.map(\.name)).count == 10, sourceLocation: sourceLocation)
+        #expect(try platform.audit().lines.count == 10, sourceLocation: sourceLocation)
+    }
+}
