@@ -55,6 +55,6 @@ let package = Package(
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
         tests("LabTests", ["Lab", "Metering", "Configuration", "Posix", "CModbus"]),
-        tests("GatewayTests", ["Gateway", "Lab", "Metering", "Posix"]),
+        tests("GatewayTests", ["Gateway", "Configuration", "Spooling", "Lab", "Metering", "Posix"]),
     ]
 )

@@ -37,7 +37,7 @@ struct StatusPage {
     }
 
     private func meterLines(_ room: Int) -> [String] {
-        let title = "METER                BUS          EVERY   LAST VALUE  POLLS  FAILED  STATE"
+        let title = "METER              BUS         EVERY   LAST AGO  POLLS FAILED  STATE"
         guard !report.meters.isEmpty else { return ["no meters are configured"] }
         let order = report.meters.filter { $0.error != nil } + report.meters.filter { $0.error == nil }
         let shown = order.count + 1 <= room ? order.count : room - 2
@@ -51,15 +51,15 @@ struct StatusPage {
     }
 
     private func line(_ meter: StatusReport.Meter) -> String {
-        let last = meter.lastReadingAgeMilliseconds.map { span($0) + " ago" } ?? "never"
-        var state = meter.error.map { Terminal.paint(Terminal.left($0, min($0.count, 18)), .red) }
-        if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) without value" }
+        let last = meter.lastReadingAgeMilliseconds.map(span) ?? "never"
+        var state = meter.error.map { Terminal.paint(Terminal.left($0, min($0.count, 16)), .red) }
+        if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) empty" }
         if state == nil, meter.skippedPolls + meter.overruns > 0 {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
         }
-        return Terminal.left(meter.id, 20) + " " + Terminal.left(meter.bus, 12) + " "
-            + Terminal.right(span(meter.intervalMilliseconds), 6) + " " + Terminal.right(last, 12) + " "
-            + Terminal.right(String(meter.polls), 6) + " " + Terminal.right(String(meter.failedPolls), 7) + "  "
+        return Terminal.left(meter.id, 18) + " " + Terminal.left(meter.bus, 10) + " "
+            + Terminal.right(span(meter.intervalMilliseconds), 6) + " " + Terminal.right(last, 10) + " "
+            + Terminal.right(String(meter.polls), 6) + " " + Terminal.right(String(meter.failedPolls), 6) + "  "
             + (state ?? (meter.lastReadingAgeMilliseconds == nil ? "waiting" : "ok"))
     }
 

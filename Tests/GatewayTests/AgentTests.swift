@@ -66,13 +66,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (Fault.serverError, "500"), (.garbage201, ""), (.rowErrors(every: 3), ""), (.commitThenCut, ""),
-        (.unauthorized, "credentials"), (.wrongLengthArray, ""),
+        (Fault.serverError, "500"), (.garbage201, ""), (.commitThenCut, ""), (.refuse, ""),
+        (.unauthorized, "401"), (.wrongLengthArray, ""), (.tooManyRequests(retryAfter: 1), "429"),
     ])
     func thePlatformsFailuresLoseNothing(fault: Fault, word: String) throws {
         let rig = try Rig(count: 1)
         var plan = FaultPlan()
-        plan.chances = [FaultPlan.Chance(fault: fault, probability: 1)]
+        plan.chances = [FaultPlan.Chance(fault, 1)]
         plan.scope = .observations
         rig.platform?.setFaults(plan)
         try rig.agent.start()
@@ -80,6 +80,20 @@ import Testing
             report.uplinks.first.map { !$0.healthy && ($0.error ?? "").contains(word) } ?? false
         }
         #expect(report.problems.contains { $0.hasPrefix("uplink city:") })
+        rig.platform?.setFaults(FaultPlan())
+        #expect(try rig.settle(within: 120).isClean)
+    }
+
+    /// A platform that answers 201 with errors among the rows: each row is judged by itself, and none is lost.
+    @Test func errorsAmongTheRowsLoseNothing() throws {
+        let rig = try Rig(count: 1)
+        var plan = FaultPlan()
+        plan.chances = [FaultPlan.Chance(.rowErrors(every: 3), 0.5)]
+        plan.scope = .observations
+        rig.platform?.setFaults(plan)
+        try rig.agent.start()
+        _ = try rig.status { $0.uplinks.first.map { $0.delivered > 200 } ?? false }
+        #expect((rig.platform?.faultCounts["rowErrors"] ?? 0) > 0)
         rig.platform?.setFaults(FaultPlan())
         #expect(try rig.settle(within: 120).isClean)
     }
@@ -92,7 +106,7 @@ import Testing
         try rig.agent.configure(rig.configuration(meters: 2) + "colour: blue\n")
         rig.agent.reload()
         #expect(AgentHarness.wait(10) { rig.agent.log.contains("the new configuration is refused") })
-        #expect(rig.agent.log.contains("parthe.yaml:13:1: colour"), "\(rig.agent.log)")
+        #expect(rig.agent.log.contains("parthe.yaml:12:1: colour"), "\(rig.agent.log)")
         _ = try rig.status { $0.meters.count == 1 && $0.problems.isEmpty }
         try rig.agent.configure(rig.configuration(meters: 2))
         rig.agent.reload()

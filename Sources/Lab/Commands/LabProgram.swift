@@ -18,5 +18,5 @@ struct LabCommand: ParsableCommand {
             Everything listens on loopback only. Each server prints one line with its address when it is ready, and ends
             on SIGTERM or SIGINT.
             """,
-        subcommands: [MetersCommand.self, PlatformCommand.self, ProxyCommand.self])
+        subcommands: [MetersCommand.self, PlatformCommand.self, ProxyCommand.self, DemoCommand.self])
 }

@@ -26,6 +26,14 @@ enum Signals {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
+    /// Whether SIGTERM or SIGINT was given since the last look; the other two are taken and mean nothing.
+    static var endWasGiven: Bool {
+        var set = all()
+        var now = timespec()
+        let received = sigtimedwait(&set, nil, &now)
+        return received == SIGTERM || received == SIGINT
+    }
+
     /// Waits for the next signal.
     static func next() -> Wish {
         var set = all()

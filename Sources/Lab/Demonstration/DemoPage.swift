@@ -7,16 +7,17 @@ struct DemoPage {
     let lines: [String]
 
     init(
-        clock: String, news: String, values: [String: String], served: Int, agent: AgentHarness, committed: Int64,
+        clock: String, news: String, values: [String: String], units: [String: String], served: Int, agent: AgentHarness, committed: Int64,
         platform: PlatformAudit, isPlatformHere: Bool
     ) {
         var lines = ["", "parthe demo  \(clock)  \(news)", ""]
-        lines.append("METER      MODEL                 VOLTAGE          POWER          ENERGY IMPORT")
+        lines.append("METER      MODEL                       VOLTAGE             POWER       ENERGY IMPORT")
         for place in DemoTown.shared + DemoTown.single {
-            let shown = place.shown.map { values["\(place.id)/\($0)"] ?? "–" }
-            lines.append(
-                Self.left(place.id, 11) + Self.left(place.model, 20) + Self.right(shown[0], 10) + " V  "
-                    + Self.right(shown[1], 12) + " W  " + Self.right(shown[2], 12) + " kWh")
+            let shown = place.shown.map { point in
+                let key = "\(place.id)/\(point)"
+                return Self.right("\(values[key] ?? "–") \(units[key] ?? "")", 18)
+            }
+            lines.append(Self.left(place.id, 11) + Self.left(place.model, 20) + shown.joined())
         }
         lines.append("")
         lines.append("meters    \(served) values served")

@@ -21,14 +21,22 @@ struct DemoTown {
         Place(id: "station", model: "carlo-gavazzi-em340", shown: ["voltage-l1", "active-power", "active-energy-import"]),
     ]
 
+    /// The symbol of each point's unit, by `METER/POINT`.
+    let units: [String: String]
     let sharedMeters: SimulatedMeters
     let singleMeters: SimulatedMeters
 
     /// Starts the meters; what they serve goes to the two truth logs.
     init(truth: [String], share: String?) throws {
-        sharedMeters = try SimulatedMeters(
-            Self.specifications(Self.shared, share), layout: .units, seed: 1, truth: truth[0])
-        singleMeters = try SimulatedMeters(Self.specifications(Self.single, share), seed: 2, truth: truth[1])
+        let shared = try Self.specifications(Self.shared, share)
+        let single = try Self.specifications(Self.single, share)
+        var units: [String: String] = [:]
+        for meter in shared + single {
+            for point in meter.definition.points { units["\(meter.name)/\(point.name)"] = point.unit.symbol }
+        }
+        self.units = units
+        sharedMeters = try SimulatedMeters(shared, layout: .units, seed: 1, truth: truth[0])
+        singleMeters = try SimulatedMeters(single, seed: 2, truth: truth[1])
     }
 
     private static func specifications(_ places: [Place], _ share: String?) throws -> [SimulatedMeters.Specification] {

@@ -1,3 +1,4 @@
+internal import Gateway
 internal import Glibc
 internal import Metering
 internal import Posix
@@ -55,25 +56,38 @@ final class Demonstration {
         try play(until: Self.outage.lowerBound)
         try takePlatformAway()
         try play(until: Self.death.lowerBound)
-        agent.kill()
-        announce("the agent is killed with kill -9, in the middle of its work")
+        killAfterAPoll()
+        announce("the agent is killed with kill -9, after a poll and before its commit")
         try play(until: Self.death.upperBound)
         try agent.start()
         announce("the agent starts again: its spool has every committed reading")
         try play(until: Self.outage.upperBound)
         try bringPlatformBack()
         try play(until: Self.calmAgain)
+        if keep { try keepRunning() }
+        town.stop()
+        announce("the meters stop, so that the last reading can arrive")
         guard try drain() else {
             announce("the backlog is not gone after \(Int(Self.patience)) s; the agent's log is in \(agent.folder)")
             return false
         }
-        if keep { try keepRunning() }
         guard let code = agent.terminate(), code == 0 else {
             announce("the agent did not end in order")
             return false
         }
         announce("the agent has ended in order (SIGTERM)")
         return try judge()
+    }
+
+    /// Kills the agent when it has just been served values that it cannot have committed yet.
+    private func killAfterAPoll() {
+        for index in truth.indices { truth[index].follow() }
+        let before = served
+        _ = AgentHarness.wait(5) {
+            for index in truth.indices { truth[index].follow() }
+            return served > before
+        }
+        agent.kill()
     }
 
     private func takePlatformAway() throws {
@@ -88,14 +102,12 @@ final class Demonstration {
         announce("the platform is back; the agent asks what it has and delivers the rest")
     }
 
-    /// Waits until nothing is left to deliver but what the last second brought.
+    /// Waits until everything is delivered.
     private func drain() throws -> Bool {
         let deadline = elapsed + Self.patience
         while elapsed < deadline {
-            if let status = agent.status, status.spool.undelivered < 2 * Int64(pointCount), status.problems.isEmpty {
-                return true
-            }
-            try play(until: elapsed + 1)
+            if let status = agent.status, status.spool.undelivered == 0, status.spool.waiting == 0 { return true }
+            try play(until: elapsed + 0.5)
         }
         return false
     }
@@ -122,7 +134,7 @@ final class Demonstration {
             if let platform { platformAudit = try platform.audit() }
             screen.show(page)
             usleep(500_000)
-            if Signals.wasGiven { throw Interruption() }
+            if Signals.endWasGiven { throw Interruption() }
         }
     }
 
@@ -136,10 +148,12 @@ final class Demonstration {
         return "\(seconds / 60):\(seconds % 60 < 10 ? "0" : "")\(seconds % 60)"
     }
 
+    private var served: Int { truth.reduce(0) { $0 + $1.served } }
+
     private var page: [String] {
         DemoPage(
             clock: clock, news: news, values: truth.reduce(into: [:]) { $0.merge($1.newest) { $1 } },
-            served: truth.reduce(0) { $0 + $1.served }, agent: agent,
+            units: town.units, served: served, agent: agent,
             committed: (try? SpoolStore.openForReading(directory: agent.spoolFolder).statistics())?.committed ?? 0,
             platform: platformAudit, isPlatformHere: platform != nil
         ).lines
@@ -148,7 +162,6 @@ final class Demonstration {
     /// Compares what the spool committed with what the platform holds.
     private func judge() throws -> Bool {
         for index in truth.indices { truth[index].follow() }
-        let served = truth.reduce(0) { $0 + $1.served }
         let spool = try SpoolStore.openForReading(directory: agent.spoolFolder).audit()
         let audit = try platform?.audit() ?? platformAudit
         let comparison = AuditComparison(spool: spool, platform: audit, gateway: "demo")
