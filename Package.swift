@@ -54,7 +54,7 @@ let package = Package(
         tests("FieldbusTests", ["Fieldbus", "Metering", "Posix", "CModbus"]),
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
-        tests("LabTests", ["Lab", "Metering", "Configuration", "Posix", "CModbus"]),
+        tests("LabTests", ["Lab", "Metering", "Configuration", "Spooling", "Posix", "CModbus"]),
         tests("GatewayTests", ["Gateway", "Configuration", "Spooling", "Lab", "Metering", "Posix"]),
     ]
 )

@@ -18,5 +18,7 @@ struct LabCommand: ParsableCommand {
             Everything listens on loopback only. Each server prints one line with its address when it is ready, and ends
             on SIGTERM or SIGINT.
             """,
-        subcommands: [MetersCommand.self, PlatformCommand.self, ProxyCommand.self, DemoCommand.self])
+        subcommands: [
+            DemoCommand.self, MetersCommand.self, PlatformCommand.self, ProxyCommand.self, AuditCommand.self,
+        ])
 }

@@ -169,7 +169,7 @@ final class Demonstration {
         screen.say("")
         screen.say("AUDIT  what the spool committed against the distinct rows of the platform, count and hash, point by point")
         screen.say("  meters served     \(served) values")
-        screen.say("  agent committed   \(committed) readings; \(served - Int(committed)) were served but not yet committed")
+        screen.say("  agent committed   \(committed) readings; \(served - committed) were served but not yet committed")
         screen.say("                    when the agent was killed, or while it was dead")
         screen.say("  " + comparison.summary)
         screen.say(comparison.isClean ? "  nothing is missing, nothing is there twice" : "  THE PROMISE IS BROKEN")
