@@ -46,7 +46,7 @@ public struct Backoff: Hashable, Sendable {
         if let healthySince, now - healthySince >= limits.sustained { failures = 0 }
         healthySince = nil
         creditedAt = nil
-        let share = min(max(jitter, 0), 1)
+        let share = jitter > 0 ? min(jitter, 1) : 0
         let nanoseconds = Double(ceiling.wholeNanoseconds) * share
         failures += 1
         var wait = max(Duration.nanoseconds(Int64(nanoseconds)), limits.first / 10)

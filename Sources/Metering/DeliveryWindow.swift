@@ -36,7 +36,9 @@ public struct DeliveryWindow: Hashable, Sendable {
         for position in readings.indices {
             let reading = readings[position]
             if reading.phenomenonTime < Self.earliestTime || reading.phenomenonTime >= Self.latestTime {
-                refuse(position, "its time \(reading.phenomenonTime) cannot be: the gateway's clock was not set")
+                // In seconds: a time that cannot be may have no calendar date either.
+                let seconds = reading.phenomenonTime.milliseconds / 1000
+                refuse(position, "its time, \(seconds) s after 1970, cannot be: the gateway's clock was not set")
             } else if position > 0, readings[position - 1].point == reading.point,
                 readings[position - 1].phenomenonTime == reading.phenomenonTime
             {

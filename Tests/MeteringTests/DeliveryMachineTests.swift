@@ -1,0 +1,215 @@
+import Metering
+import Testing
+
+/// Each outcome of a request, and what it leads to.
+@Suite struct DeliveryMachineTests {
+    typealias Script = DeliveryScript
+
+    @Test func aWindowGoesOutInPostsAndIsSettled() {
+        var script = Script()
+        script.begin(Script.lease(3, 3), first: .post(0..<4))
+        script.expect(.posted(failed: []), .post(4..<8))
+        script.expect(.posted(failed: []), .post(8..<9))
+        script.expect(.posted(failed: []), Script.settle())
+        script.expect(.settled, .lease)
+        #expect(script.machine.counts.delivered == 9)
+        // Known Datastreams are not asked for again.
+        script.expect(.leased(Script.lease(3, 1)), .post(0..<3))
+        script.expect(.posted(failed: []), Script.settle())
+        script.expect(.settled, .lease)
+        script.expect(.leased(nil), .wait(until: script.now + .seconds(30)))
+        #expect(script.machine.state == .idle)
+        script.expect(.wake, .lease)
+    }
+
+    @Test func onlyTheDatastreamsThatAreNotKnownAreProvisioned() {
+        var script = Script(rows: 100)
+        script.begin(Script.lease(2, 1), first: .post(0..<2))
+        script.expect(.posted(failed: []), Script.settle())
+        script.expect(.settled, .lease)
+        script.expect(
+            .leased(Script.lease(4, 1)), .provision([PointID(rawValue: 3), PointID(rawValue: 4)], forgetting: false))
+    }
+
+    // MARK: - Nothing stored
+
+    @Test func notSentIsSentAgainAfterTheBackoff() {
+        var script = Script()
+        script.begin(Script.lease(1, 3), first: .post(0..<3))
+        for wait in [1, 2, 4, 8] {
+            script.expectWait(.failed(Script.failure(.notSent)), .seconds(wait))
+            script.expect(.wake, .post(0..<3))
+        }
+        #expect(script.machine.trouble == Script.failure(.notSent))
+        script.expect(.posted(failed: []), Script.settle())
+        #expect(script.machine.trouble == nil)
+        #expect(script.machine.counts.askedFor == 0)
+    }
+
+    @Test func busyObeysTheServersTime() {
+        var script = Script()
+        script.begin(Script.lease(1, 3), first: .post(0..<3))
+        script.expectWait(.failed(Script.failure(.busy, retryAfter: .seconds(77))), .seconds(77))
+        script.expect(.wake, .post(0..<3))
+    }
+
+    @Test(arguments: [DeliveryFailure.Code.credentials, .misdirected])
+    func whatAPersonMustHealPauses(code: DeliveryFailure.Code) {
+        var script = Script()
+        script.begin(Script.lease(1, 3), first: .post(0..<3))
+        for wait in [30, 60, 120, 240, 480, 900, 900] {
+            script.expectWait(.failed(Script.failure(code)), .seconds(wait))
+            script.expect(.wake, .post(0..<3))
+        }
+        script.expect(.posted(failed: []), Script.settle())
+        #expect(script.machine.trouble == nil)
+    }
+
+    // MARK: - Unclear
+
+    @Test func anUnclearEndIsAskedForAfterTheSettleWait() {
+        var script = Script()
+        script.begin(Script.lease(2, 2), first: .post(0..<4))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<2))
+        script.expect(.asked(script.found(1), isComplete: true), script.question(2..<4))
+        script.expect(.asked(script.found(2, 3), isComplete: true), .post(0..<4))
+        #expect(script.machine.window.verdicts == [.open, .accepted, .accepted, .accepted])
+        script.expect(.posted(failed: []), Script.settle())
+        #expect(script.machine.counts.askedFor == 4)
+        #expect(script.machine.counts.copiesAvoided == 3)
+    }
+
+    @Test func whatIsAllThereIsNotSentAgain() {
+        var script = Script()
+        script.begin(Script.lease(1, 2), first: .post(0..<2))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<2))
+        script.expect(.asked(script.found(0, 1), isComplete: true), Script.settle())
+    }
+
+    @Test func theSettleWaitIsTwiceTheSlowestResponse() {
+        var script = Script(rows: 1)
+        script.begin(Script.lease(1, 2), first: .post(0..<1))
+        script.now = script.now + .seconds(4)
+        script.expect(.posted(failed: []), .post(1..<2))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(8))
+    }
+
+    @Test func afterATimeoutAbsenceMustBeSeenTwice() {
+        var script = Script()
+        script.begin(Script.lease(2, 2), first: .post(0..<4))
+        script.expectWait(.failed(Script.failure(.timedOut)), .seconds(30))
+        script.expect(.wake, script.question(0..<2))
+        script.expect(.asked([], isComplete: true), script.question(2..<4))
+        script.expectWait(.asked(script.found(2), isComplete: true), .seconds(3))
+        // The platform is still at work: a third look is needed.
+        script.expect(.wake, script.question(0..<2))
+        script.expect(.asked(script.found(0), isComplete: true), script.question(3..<4))
+        script.expectWait(.asked([], isComplete: true), .seconds(3))
+        script.expect(.wake, script.question(1..<2))
+        script.expect(.asked([], isComplete: true), script.question(3..<4))
+        script.expect(.asked([], isComplete: true), .post(0..<4))
+        #expect(script.machine.window.verdicts == [.accepted, .open, .accepted, .open])
+    }
+
+    @Test func aLeaseOfAnEarlierRunIsAskedForFirst() {
+        var script = Script()
+        script.expect(.wake, .lease)
+        script.expectWait(.leased(Script.lease(1, 3, isUnclear: true)), .seconds(3))
+        script.expect(.wake, .provision([PointID(rawValue: 1)], forgetting: false))
+        script.expect(.provisioned(missing: []), script.question(0..<3))
+        script.expectWait(.asked(script.found(0), isComplete: true), .seconds(3))
+        script.expect(.wake, script.question(1..<3))
+        script.expect(.asked([], isComplete: true), .post(0..<3))
+        script.expect(.posted(failed: []), Script.settle())
+        #expect(script.machine.counts.copiesAvoided == 1)
+    }
+
+    @Test func anotherValueIsAConflictAndStays() {
+        var script = Script()
+        script.begin(Script.lease(1, 2), first: .post(0..<2))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<2))
+        var found = script.found(0, 1)
+        found[0].value = ExactDecimal(999)
+        found[1].value = ExactDecimal(10, exponent: -1)
+        script.expect(.asked(found, isComplete: true), Script.settle())
+        #expect(script.machine.counts.conflicts == 1)
+    }
+
+    @Test func valuesStoredAsDoublesAreNoConflict() {
+        var script = Script()
+        var lease = Script.lease(1, 1)
+        lease.readings[0].value = .decimal(ExactDecimal(magnitude: .max))
+        script.begin(lease, first: .post(0..<1))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<1))
+        var found = script.found(0)
+        found[0].value = ExactDecimal("1.8446744073709552E19")
+        script.expect(.asked(found, isComplete: true), Script.settle())
+        #expect(script.machine.counts.conflicts == 0)
+    }
+
+    @Test func moreThanAPageHalvesTheQuestion() {
+        var script = Script(rows: 8)
+        script.begin(Script.lease(1, 8), first: .post(0..<8))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<8))
+        script.expect(.asked(script.found(6), isComplete: false), script.question(0..<4))
+        script.expect(.asked([], isComplete: true), script.question(4..<8))
+        script.expect(.asked([], isComplete: true), .post(0..<8))
+        #expect(script.machine.window.count(in: 0..<8, .accepted) == 1)
+    }
+
+    @Test func aPlatformThatCannotFilterIsNotTrusted() {
+        var script = Script()
+        script.begin(Script.lease(1, 1), first: .post(0..<1))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<1))
+        script.expectWait(.asked([], isComplete: false), .seconds(30))
+        #expect(script.machine.trouble?.code == .misdirected)
+        script.expect(.wake, script.question(0..<1))
+    }
+
+    @Test func questionsCoverNinetyReadingsAtMost() {
+        var script = Script(rows: 200)
+        script.begin(Script.lease(1, 200), first: .post(0..<200))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<90))
+        script.expect(.asked([], isComplete: true), script.question(90..<180))
+        script.expect(.asked([], isComplete: true), script.question(180..<200))
+    }
+
+    @Test func aPostThatIsUnclearTwiceIsHalved() {
+        var script = Script(rows: 8)
+        script.begin(Script.lease(1, 8), first: .post(0..<8))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<8))
+        script.expect(.asked([], isComplete: true), .post(0..<8))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<8))
+        script.expect(.asked([], isComplete: true), .post(0..<4))
+        script.expect(.posted(failed: []), .post(4..<8))
+    }
+
+    @Test(arguments: [DeliveryFailure.Code.notSent, .unclear, .timedOut, .busy])
+    func aQuestionThatFailsIsAskedAgain(code: DeliveryFailure.Code) {
+        var script = Script()
+        script.begin(Script.lease(1, 2), first: .post(0..<2))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<2))
+        script.expectWait(.failed(Script.failure(code)), .seconds(2))
+        script.expect(.wake, script.question(0..<2))
+    }
+
+    @Test(arguments: [DeliveryFailure.Code.badRequest, .tooLarge, .conflict, .credentials, .misdirected])
+    func aQuestionThatIsRefusedPauses(code: DeliveryFailure.Code) {
+        var script = Script()
+        script.begin(Script.lease(1, 2), first: .post(0..<2))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<2))
+        script.expectWait(.failed(Script.failure(code)), .seconds(30))
+        script.expect(.wake, script.question(0..<2))
+    }
+}
