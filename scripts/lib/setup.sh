@@ -41,10 +41,32 @@ RELEASE_FLAGS="-c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker -z
 
 # Builds the release programs and prints the folder they are in. Progress goes to standard error.
 build_release() {
-    say "Building (release; the first build takes some minutes) …"
+    say "Building parthe (the first build takes some minutes) …"
+    local output
+    output=$(mktemp)
     # shellcheck disable=SC2086
-    swift build $RELEASE_FLAGS 2>&1 | sed -u -n -e 's/^\(\[[0-9]*\/[0-9]*\]\).*/\r\1 /p' -e '/error/p' -e '/warning/p' -e '/complete!/p' | tr '\n' ' ' >&2
-    say ""
+    if ! swift build $RELEASE_FLAGS 2>&1 | tee "$output" | show_progress; then
+        grep -E 'error' "$output" >&2 || cat "$output" >&2
+        rm -f "$output"
+        exit 1
+    fi
+    rm -f "$output"
     # shellcheck disable=SC2086
     swift build $RELEASE_FLAGS --show-bin-path
+}
+
+# Reads what swift build prints: a counter in one line on a terminal, a line every hundred steps elsewhere.
+show_progress() {
+    local line last=0 step
+    while IFS= read -r line; do
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        step=${BASH_REMATCH[1]}
+        if [ -t 2 ]; then
+            printf '\r  %s of %s   ' "$step" "${BASH_REMATCH[2]}" >&2
+        elif [ $((step / 100)) -ne $((last / 100)) ]; then
+            say "  $step of ${BASH_REMATCH[2]}"
+        fi
+        last=$step
+    done
+    if [ -t 2 ]; then printf '\r                    \r' >&2; fi
 }
