@@ -13,9 +13,14 @@ enum Schema {
         min(1000, max(64, maximumBytes / 16 / pageSize))
     }
 
+    /// What the log may come to: a checkpoint happens at the end of a transaction, which may be a large one.
+    static func logBytes(maximumBytes: Int64) -> Int64 {
+        checkpointPages(maximumBytes: maximumBytes) * 2 * pageSize
+    }
+
     /// Opens the database file of an agent: looks before it touches, makes the tables if the file is new, and sees that
     /// the settings on which durability rests are in force.
-    static func open(_ path: String, settings maximumBytes: Int64) throws(SpoolError) -> Connection {
+    static func open(_ path: String, maximumBytes: Int64) throws(SpoolError) -> Connection {
         let connection = try Connection(path, .create, busyTimeout: .seconds(2))
         let isNew = try inspect(connection)
         if isNew { try connection.execute("PRAGMA page_size = \(pageSize)", operation: "open") }
@@ -24,7 +29,7 @@ enum Schema {
         try connection.execute(
             """
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
-            PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(pages * 2 * pageSize);
+            PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
             PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
         if isNew { try create(connection) }

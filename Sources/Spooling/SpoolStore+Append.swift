@@ -34,20 +34,11 @@ extension SpoolStore {
 
     private func check(_ readings: [Reading], _ offset: ClockOffset) throws(SpoolError) {
         try check(offset)
-        for reading in readings {
-            guard (1...UInt64(state.keys.count + 1)).contains(UInt64(reading.point.rawValue)),
-                Int(reading.point.rawValue) <= state.keys.count
-            else {
-                throw failure(
-                    .invalidReading, "append readings", "point \(reading.point.rawValue) is not in the dictionary")
-            }
-            guard reading.value.isFinite, (0...ChunkHeader.limit / 2).contains(reading.instant.nanoseconds) else {
-                throw failure(
-                    .invalidReading, "append readings",
-                    "\(state.keys[Int(reading.point.rawValue) - 1]): value \(reading.value) at instant "
-                        + "\(reading.instant.nanoseconds) ns")
-            }
-        }
+        guard let unfit = state.firstUnfit(readings) else { return }
+        let point = key(of: unfit.point) ?? "point \(unfit.point.rawValue), which is not in the dictionary"
+        throw failure(
+            .invalidReading, "append readings",
+            "\(point): value \(unfit.value) at instant \(unfit.instant.nanoseconds) ns")
     }
 
     func check(_ offset: ClockOffset) throws(SpoolError) {
@@ -159,7 +150,8 @@ extension SpoolStore {
 
     /// Writes the readings as chunks; false when there is no room.
     private func write(_ readings: [Reading]) throws(SpoolError) -> Bool {
-        let ordered = order(readings)
+        var ordered = readings
+        state.order(&ordered)
         // A generous guess; the codec's worst case is 13 bytes a reading and more only for shapes that repeat nothing.
         let needed = Int64(readings.count) * 16 + 4096
         guard try makeRoom(for: needed) else { return false }
@@ -170,18 +162,6 @@ extension SpoolStore {
             start = end
         }
         return true
-    }
-
-    /// Puts the readings of each point at least 1 ms apart and remembers the last of each.
-    private func order(_ readings: [Reading]) -> [Reading] {
-        var ordered = readings
-        for index in ordered.indices {
-            let point = Int(ordered[index].point.rawValue) - 1
-            let instant = max(ordered[index].instant.nanoseconds, state.lastInstants[point] + FrozenTimes.minimumStep)
-            if instant != ordered[index].instant.nanoseconds { ordered[index].instant = Instant(nanoseconds: instant) }
-            state.lastInstants[point] = instant
-        }
-        return ordered
     }
 
     private func writeChunk(_ readings: ArraySlice<Reading>) throws(SpoolError) {

@@ -32,30 +32,38 @@ extension SpoolStore {
                 }
             }
         }
+        let half = settings.maximumBytes / 2
+        guard newest.stored - oldest.stored > half else { return }
         let settled = try archive.header(through: through)?.stored ?? 0
-        let before = oldest.stored
-        if settled - before > settings.maximumBytes / 2 { try forget(from: oldest, through: through) }
+        if settled - oldest.stored > half { try forget(from: oldest, through: through) }
     }
 
     /// Makes sure that `bytes` more fit into the limit, if need be at the cost of history; false when they do not.
+    ///
+    /// Looking costs more than a small commit, so what was free last time is used up first. Each commit is charged
+    /// twice, for the file and for the log, and for the pages that it touches otherwise.
     func makeRoom(for bytes: Int64) throws(SpoolError) -> Bool {
-        while try !hasRoom(for: bytes) {
+        let charge = 2 * (bytes + 32 * Schema.pageSize)
+        if state.room < charge { state.room = try measureRoom(for: bytes) }
+        while state.room < 0 {
             guard let oldest = state.oldest, let through = deletableThrough(from: oldest) else { return false }
             try forget(from: oldest, through: through)
+            state.room = try measureRoom(for: bytes)
         }
+        state.room = max(0, state.room - charge)
         return true
     }
 
-    private func hasRoom(for bytes: Int64) throws(SpoolError) -> Bool {
+    /// Bytes that stay below the limit when `bytes` more are written; negative when they do not fit.
+    private func measureRoom(for bytes: Int64) throws(SpoolError) -> Int64 {
         let pages = try connection.integer("PRAGMA page_count") ?? 0
         let free = try connection.integer("PRAGMA freelist_count") ?? 0
-        let growth = max(0, bytes / (Schema.pageSize - 32) + 8 - free)
         // The log grows to its checkpoint and a transaction more, however small it is at the moment; a reader that holds
-        // it can make it grow beyond.
+        // it can make it grow beyond. Some pages are kept back for marks and settlements, which pass a full spool.
         let log = max(
-            SpoolFolder.size(connection.path + "-wal"),
-            Schema.checkpointPages(maximumBytes: settings.maximumBytes) * Schema.pageSize)
-        return (pages + growth) * Schema.pageSize + log <= settings.maximumBytes
+            SpoolFolder.size(connection.path + "-wal"), Schema.logBytes(maximumBytes: settings.maximumBytes))
+        let reserved = 64 * Schema.pageSize
+        return settings.maximumBytes - (pages - free) * Schema.pageSize - log - reserved - bytes
     }
 
     /// The last sequence number that is history, or nil when there is none. Without uplinks nothing waits for delivery.

@@ -40,6 +40,8 @@ extension SpoolStore {
         var quarantine: [Quarantined] = []
         var damage: [Damage] = []
         var commits: Int64 = 0
+        /// Bytes that the files may grow by without anybody looking at them: see History.
+        var room: Int64 = 0
 
         var nextSequence: Int64 { (newest?.last ?? 0) + 1 }
         var oldestSequence: Int64 { oldest?.sequence ?? nextSequence }
@@ -53,6 +55,26 @@ extension SpoolStore {
             keys.append(key)
             points[key] = PointID(rawValue: UInt32(keys.count))
             lastInstants.append(instantFloor)
+        }
+
+        /// Whether a reading can be taken: its point is in the dictionary, its value finite, its instant possible.
+        func firstUnfit(_ readings: [Reading]) -> Reading? {
+            let points = 1...UInt32(clamping: max(1, keys.count))
+            return readings.first { reading in
+                !points.contains(reading.point.rawValue) || keys.isEmpty || !reading.value.isFinite
+                    || !(0...ChunkHeader.limit / 2).contains(reading.instant.nanoseconds)
+            }
+        }
+
+        /// Puts the readings of each point at least 1 ms apart and remembers the last of each.
+        mutating func order(_ readings: inout [Reading]) {
+            for index in readings.indices {
+                let point = Int(readings[index].point.rawValue) - 1
+                let instant = readings[index].instant.nanoseconds
+                let least = lastInstants[point] + FrozenTimes.minimumStep
+                if instant < least { readings[index].instant = Instant(nanoseconds: least) }
+                lastInstants[point] = max(instant, least)
+            }
         }
 
         /// Everything that waited is in the file now.

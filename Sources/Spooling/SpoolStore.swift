@@ -81,7 +81,7 @@ public final class SpoolStore {
         self.settings = settings
         lock = try SpoolLock(directory: directory)
         let path = SpoolFolder.file(in: directory)
-        archive = Archive(try Schema.open(path, settings: settings.maximumBytes))
+        archive = Archive(try Schema.open(path, maximumBytes: settings.maximumBytes))
         (spoolID, nextLease) = try Self.beginRun(archive.connection)
         state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
     }

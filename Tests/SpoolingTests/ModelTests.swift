@@ -1,0 +1,137 @@
+import Metering
+import Spooling
+import Testing
+
+/// The spool and the model do the same random things in lockstep; whatever can be seen must be the same.
+@Suite struct ModelTests {
+    /// Both sides, and everything that is random about a run.
+    struct Run {
+        let folder: String
+        let seed: UInt64
+        var random: SeededGenerator
+        var store: SpoolStore?
+        var points: [PointID] = []
+        /// What a restart finds, and what is true now.
+        var durable = Model(uplinks: ["city", "works"])
+        var model = Model(uplinks: ["city", "works"])
+        var boot = 1
+        var instant: Int64 = 5_000_000_000
+        var offset = ClockOffset(nanoseconds: epoch * 1_000_000)
+
+        init(folder: String, seed: UInt64) throws {
+            self.folder = folder
+            self.seed = seed
+            random = SeededGenerator(seed: seed)
+            try open()
+        }
+
+        mutating func open() throws {
+            store = try SpoolStore(
+                directory: folder, settings: SpoolSettings(history: .seconds(20)), uplinks: ["city", "works"],
+                bootID: "boot \(boot)")
+            points = try store!.identify((0..<12).map { "meter/p\($0)" })
+        }
+
+        mutating func append() throws {
+            let count = Int.random(in: 0..<4, using: &random) == 0 ? 0 : Int.random(in: 1...60, using: &random)
+            let readings = (0..<count).map { index in
+                if index % points.count == 0 { instant += Int64.random(in: 2_000_000...900_000_000, using: &random) }
+                return Reading(
+                    point: points[index % points.count], instant: Instant(nanoseconds: instant),
+                    value: .float(Float.random(in: 0...500, using: &random)),
+                    quality: Int.random(in: 0..<9, using: &random) == 0 ? .uncertain : .good)
+            }
+            if Int.random(in: 0..<10, using: &random) == 0 { offset.nanoseconds += 5_000_000_000 }
+            try store!.append(readings, offset: offset)
+            model.append(readings, boot: boot, offset: offset)
+            durable = model
+        }
+
+        mutating func lease(_ uplink: String) throws {
+            let maximum = Int.random(in: 1...150, using: &random)
+            guard model.open(uplink).count < SpoolStore.maximumOpenLeases else { return }
+            let lease = try store!.lease(uplink: uplink, maximumReadings: maximum, offset: offset)
+            guard let expected = model.next(uplink, maximum: maximum) else {
+                #expect(lease == nil, "seed \(seed)")
+                return
+            }
+            let found = try #require(lease, "seed \(seed)")
+            #expect(found.isUnclear == (expected.unclear != nil) && found.uplink == uplink, "seed \(seed)")
+            if let id = expected.unclear { #expect(found.id == id, "seed \(seed)") }
+            let readings = model.lease(
+                expected.chunks, uplink, as: found.id, unclear: found.isUnclear, boot: boot, offset: offset)
+            #expect(found.readings == readings, "seed \(seed)")
+        }
+
+        mutating func end(_ uplink: String) throws {
+            guard let id = model.open(uplink).randomElement(using: &random) else { return }
+            let isUnclear = Bool.random(using: &random)
+            if Int.random(in: 0..<3, using: &random) > 0 {
+                try store!.settle(id, rejected: [])
+                model.end(id, uplink, settled: true)
+                #expect(throws: SpoolError.self, "seed \(seed)") { try store!.settle(id, rejected: []) }
+            } else {
+                try store!.release(id, unclear: isUnclear)
+                model.end(id, uplink, settled: false, unclear: isUnclear)
+            }
+        }
+
+        mutating func restart() throws {
+            if Bool.random(using: &random) {
+                boot += 1
+                instant = Int64.random(in: 0...9_000_000_000, using: &random)
+                offset.nanoseconds += 86_400_000_000_000
+            }
+            store = nil
+            try open()
+            durable.restart()
+            model = durable
+        }
+
+        func check() throws {
+            let statistics = try store!.statistics()
+            #expect(statistics.committed == Int64(model.rows.count), "seed \(seed)")
+            for uplink in ["city", "works"] {
+                #expect(statistics.undelivered[uplink] == model.undelivered(uplink), "seed \(seed)")
+                for case .taken(let id, _, let isDurable) in model.uplinks[uplink]! {
+                    #expect(store!.isDurable(id) == isDurable, "seed \(seed)")
+                }
+            }
+        }
+
+        /// The audit is what all readings ever committed add up to, whether they are still held or not.
+        func audit() throws {
+            var lines = (0..<points.count).map { AuditLine(key: "meter/p\($0)") }
+            for row in durable.rows {
+                let index = Int(row.reading.point.rawValue) - 1
+                guard let time = row.time, let value = row.reading.value.normalized else {
+                    lines[index].unfrozen += 1
+                    continue
+                }
+                lines[index].digest.add(time, value)
+                lines[index].first = min(lines[index].first ?? time, time)
+                lines[index].last = max(lines[index].last ?? time, time)
+            }
+            #expect(try store!.audit() == lines.sorted { $0.key < $1.key }, "seed \(seed)")
+        }
+    }
+
+    @Test(arguments: UInt64(1)...24) func spoolAndModelAgree(seed: UInt64) throws {
+        try withFolder { folder in
+            var run = try Run(folder: folder, seed: seed)
+            for _ in 0..<250 {
+                let uplink = Int.random(in: 0..<3, using: &run.random) > 0 ? "city" : "works"
+                switch Int.random(in: 0..<20, using: &run.random) {
+                case 0..<8: try run.append()
+                case 8..<13: try run.lease(uplink)
+                case 13..<19: try run.end(uplink)
+                default: try run.restart()
+                }
+                try run.check()
+            }
+            try run.audit()
+            let statistics = try run.store!.statistics()
+            #expect(statistics.damaged == 0 && statistics.held < statistics.committed, "seed \(seed)")
+        }
+    }
+}
