@@ -105,8 +105,8 @@ public final class SpoolStore {
 
     /// The numbers of points, in the order of their keys here. New keys are in the dictionary on disk before this returns.
     public func identify(_ keys: [String]) throws(SpoolError) -> [PointID] {
-        var unknown: [String] = []
-        for key in keys where state.points[key] == nil && !unknown.contains(key) { unknown.append(key) }
+        var seen: Set<String> = []
+        let unknown = keys.filter { state.points[$0] == nil && seen.insert($0).inserted }
         if !unknown.isEmpty {
             guard state.keys.count + unknown.count <= Self.maximumPoints else {
                 throw failure(.tooMany, "identify points", "a spool has room for \(Self.maximumPoints) points")
