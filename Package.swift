@@ -47,7 +47,10 @@ let package = Package(
         .executableTarget(name: "parthe", dependencies: ["Gateway", arguments], swiftSettings: strict),
         module(
             "Lab",
-            ["Metering", "Posix", "Configuration", "Spooling", "Gateway", "CModbus", "CSQLite", "CMicroHTTPD", arguments]),
+            [
+                "Metering", "Posix", "Configuration", "Fieldbus", "Spooling", "Gateway", "CModbus", "CSQLite",
+                "CMicroHTTPD", arguments,
+            ]),
         .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),
         tests("MeteringTests", ["Metering", "Posix"]),
         tests("ConfigurationTests", ["Configuration", "Metering", "Posix"], exclude: ["Cases"]),

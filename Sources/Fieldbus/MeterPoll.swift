@@ -44,7 +44,7 @@ public struct MeterPoll: Sendable {
     ///
     /// After an exception the other requests are still made: partial results are kept. After silence or a broken
     /// connection they are not: each would cost the bus another timeout.
-    func run(on link: inout ModbusLink, take: (Int, Instant, Value) -> Void) -> Outcome {
+    public func run(on link: inout ModbusLink, take: (Int, Instant, Value) -> Void) -> Outcome {
         var outcome = Outcome()
         for request in requests {
             do throws(ModbusError) {

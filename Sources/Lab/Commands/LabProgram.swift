@@ -20,5 +20,6 @@ struct LabCommand: ParsableCommand {
             """,
         subcommands: [
             DemoCommand.self, MetersCommand.self, PlatformCommand.self, ProxyCommand.self, AuditCommand.self,
+            BenchCommand.self,
         ])
 }

@@ -84,6 +84,19 @@ public final class ReferencePlatform: Sendable {
         service.faults.withLock { $0.counts }
     }
 
+    /// Starts to note how long after its phenomenon time each Observation is stored.
+    public func recordDelays() {
+        service.store.delays.withLock { $0 = [] }
+    }
+
+    /// What was noted since `recordDelays()`, in milliseconds; nothing is noted any more.
+    public func takeDelays() -> [Int64] {
+        service.store.delays.withLock { noted in
+            defer { noted = nil }
+            return noted ?? []
+        }
+    }
+
     /// How many requests have begun, without those to `/_audit` and `/_faults`.
     public var requestCount: Int {
         service.requests.withLock { $0 }

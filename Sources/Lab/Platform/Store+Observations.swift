@@ -1,4 +1,5 @@
 internal import Metering
+internal import Synchronization
 
 /// An Observation before it is stored. The result keeps the characters it arrived with.
 struct NewObservation {
@@ -74,6 +75,7 @@ extension Store {
             statement.bind(7, String(decoding: text, as: UTF8.self))
         }
         try statement.run()
+        delays.withLock { $0?.append(now.milliseconds - (observation.time ?? now.milliseconds)) }
         return database.lastID
     }
 

@@ -12,6 +12,9 @@ final class Store: @unchecked Sendable {
     /// FeatureOfInterest of a Datastream, once looked up; forgotten when a transaction is undone.
     var features: [Int64: Int64] = [:]
 
+    /// How long after its phenomenon time each Observation was stored, in milliseconds; nil while nobody asks.
+    let delays = Mutex<[Int64]?>(nil)
+
     /// Opens or makes `file`; nil is a store that vanishes with `close`.
     init(file: String?) throws(LabError) {
         let database = try Database(file: file)

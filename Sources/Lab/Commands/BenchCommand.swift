@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import Posix
+
+/// `parthe-lab bench`: the figures; `scripts/bench` builds what it needs and calls it.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure; one JSON line a case.",
+        subcommands: [Poll.self, Spool.self, Load.self])
+
+    struct Poll: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "One meter as fast as possible, beside a loop in C.")
+        @Option(help: "The C program poll.") var baseline: String
+
+        func run() throws {
+            Output.line(try PollBench(baseline: baseline).run())
+        }
+    }
+
+    struct Spool: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Committed readings, beside C and bare SQLite.")
+        @Option(help: "The C program spool.") var baseline: String
+        @Option(help: "A folder on the disk to measure.") var folder: String
+
+        func run() throws {
+            for line in try SpoolComparison(baseline: baseline, folder: folder).run() { Output.line(line) }
+        }
+    }
+
+    struct Load: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "32 meters × 40 points every second, delivered.")
+        @Option(help: "How long is measured.") var seconds = 60
+
+        func run() throws {
+            for isShared in [false, true] { Output.line(try LoadBench(seconds: seconds, isShared: isShared).run()) }
+        }
+    }
+}
