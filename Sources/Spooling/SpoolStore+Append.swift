@@ -150,11 +150,11 @@ extension SpoolStore {
 
     /// Writes the readings as chunks; false when there is no room.
     private func write(_ readings: [Reading]) throws(SpoolError) -> Bool {
-        var ordered = readings
-        state.order(&ordered)
         // A generous guess; the codec's worst case is 13 bytes a reading and more only for shapes that repeat nothing.
         let needed = Int64(readings.count) * 16 + 4096
         guard try makeRoom(for: needed) else { return false }
+        var ordered = readings
+        state.order(&ordered)
         var start = 0
         while start < ordered.count {
             let end = min(ordered.count, start + ChunkHeader.maximumReadings)

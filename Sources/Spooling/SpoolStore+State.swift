@@ -119,6 +119,17 @@ extension SpoolStore {
                 name.bind(uplink, at: 1)
                 try name.run("name uplinks")
             }
+            // Of an uplink that left long ago nothing is held any more: coming back, it would start with the oldest
+            // reading anyhow.
+            let rest = try connection.statement(
+                """
+                DELETE FROM uplink WHERE active = 0
+                AND NOT EXISTS (SELECT 1 FROM delivery WHERE uplink = uplink.id AND last >= ?)
+                """)
+            rest.bind(oldest)
+            try rest.run("name uplinks")
+            try connection.statement("DELETE FROM delivery WHERE uplink NOT IN (SELECT id FROM uplink)")
+                .run("name uplinks")
         }
         var result: [Progress] = []
         for name in names where !result.contains(where: { $0.name == name }) {

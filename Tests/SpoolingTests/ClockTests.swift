@@ -59,7 +59,9 @@ import Testing
             let store = try open(folder)
             let points = try store.identify(["a"])
             _ = try pass(store, at: 10, Self.clock(3600))
-            for second in 11...14 { try store.append(readings(points, at: Int64(second) * 1000), offset: Self.clock(0)) }
+            for second in 11...14 {
+                try store.append(readings(points, at: Int64(second) * 1000), offset: Self.clock(0))
+            }
             let lease = try #require(try store.lease(uplink: "city", maximumReadings: 10, offset: Self.clock(0)))
             #expect(lease.readings.map(seconds) == [3610.001, 3611.001, 3612.001, 3613.001])
         }
@@ -81,7 +83,8 @@ import Testing
             for second in 1...20 {
                 let jitter = Int64(second * 7919 % 4000) * 1000 - 2_000_000
                 let reading = try pass(
-                    store, at: Int64(second), ClockOffset(nanoseconds: Self.clock(0).nanoseconds + (second == 1 ? 0 : jitter)))
+                    store, at: Int64(second),
+                    ClockOffset(nanoseconds: Self.clock(0).nanoseconds + (second == 1 ? 0 : jitter)))
                 #expect(seconds(reading) == Double(second))
             }
             try store.append([], offset: Self.clock(0))
@@ -127,7 +130,8 @@ import Testing
     @Test func theTableOfChoices() {
         let last = FrozenRange(first: 1, last: 9, boot: 1, offset: 1_000_000_000, isRaised: false, latest: 5000)
         func choose(_ wanted: Int64, _ earliest: Int64, boot: Int64 = 1, highest: Int64? = 1_000_000_000) -> [Int64] {
-            let choice = FrozenTimes.choose(wanted: wanted, earliest: earliest, boot: boot, highest: highest, last: last)
+            let choice = FrozenTimes.choose(
+                wanted: wanted, earliest: earliest, boot: boot, highest: highest, last: last)
             return [choice.offset, choice.isRaised ? 1 : 0]
         }
         #expect(choose(1_000_000_000, 4_100_000_000) == [1_000_000_000, 0], "as before")
@@ -162,12 +166,15 @@ import Testing
                         instant += Int64.random(in: 0...400_000_000, using: &random)
                         let late = Int64.random(in: 0...3_000_000, using: &random)
                         return Reading(
-                            point: points.randomElement(using: &random)!, instant: Instant(nanoseconds: max(0, instant - late)),
+                            point: points.randomElement(using: &random)!,
+                            instant: Instant(nanoseconds: max(0, instant - late)),
                             value: .float(Float.random(in: 0...1, using: &random)))
                     }
                     try store.append(batch, offset: clock)
                     for uplink in ["city", "works"] where Int.random(in: 0..<3, using: &random) == 0 {
-                        guard let lease = try store.lease(uplink: uplink, maximumReadings: 20, offset: clock) else { continue }
+                        guard let lease = try store.lease(uplink: uplink, maximumReadings: 20, offset: clock) else {
+                            continue
+                        }
                         try store.settle(lease.id, rejected: [])
                         delivered[uplink]! += lease.readings
                     }

@@ -174,17 +174,20 @@ import Testing
     @Test func aFullBookOfShapesOnlyCostsBytes() throws {
         var encoder = ChunkEncoder()
         var book = ShapeBook()
-        var random = SeededGenerator(seed: 3)
-        for round in 0..<ShapeBook.maximumShapes + 10 {
+        for point in 1...UInt32(ShapeBook.maximumShapes) {
+            #expect(book.add([Column(point: point, kind: .float, exponent: 0)]) == Int(point))
+        }
+        for round in 0..<5 {
             let readings = [0, 1].map {
                 Reading(
                     point: PointID(rawValue: UInt32($0 * 5000 + round + 1)), instant: Instant(nanoseconds: 5),
-                    value: .decimal(ExactDecimal(Int64.random(in: 0...9, using: &random))))
+                    value: .decimal(ExactDecimal(Int64(round), exponent: -2)))
             }
             let header = Self.header(readings)
             encoder.encode(readings[...], earliest: header.earliest, book: &book)
             encoder.seal(header)
             #expect(try Self.decode(encoder.writer.bytes, header, book, points: 10_000) == readings)
+            #expect(encoder.newShapes.isEmpty)
         }
         #expect(book.shapes.count == ShapeBook.maximumShapes)
     }

@@ -68,6 +68,7 @@ import Testing
             #expect(try store.statistics().undelivered == ["city": 1, "works": held, "new": held])
             let lease = try #require(try store.lease(uplink: "new", maximumReadings: 1, offset: offset))
             #expect(lease.readings[0].sequence.rawValue == 302 - held)
+            #expect(try store.connection.integer("SELECT count(*) FROM uplink") == 3)
         }
     }
 
