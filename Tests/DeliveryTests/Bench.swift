@@ -59,7 +59,8 @@ func expectDelivered(
     #expect(audit.rows == readings.count, sourceLocation: sourceLocation)
     var digests: [PointID: ReadingDigest] = [:]
     for reading in readings {
-        digests[reading.point, default: ReadingDigest()].add(reading.phenomenonTime, try #require(reading.value.normalized))
+        digests[reading.point, default: ReadingDigest()].add(
+            reading.phenomenonTime, try #require(reading.value.normalized))
     }
     for (key, id) in plan.ids {
         guard let digest = digests[id] else { continue }

@@ -116,7 +116,9 @@ import Testing
     }
 
     @Test func queriesOfServersAreMadeSafe() {
-        #expect(URLText.safe(query: "$skip=2&$filter=a eq 'b'\r\nHost: x#é") == "$skip=2&$filter=a%20eq%20'b'%0D%0AHost:%20x%23%C3%A9")
+        #expect(
+            URLText.safe(query: "$skip=2&$filter=a eq 'b'\r\nHost: x#é")
+                == "$skip=2&$filter=a%20eq%20'b'%0D%0AHost:%20x%23%C3%A9")
     }
 
     @Test(arguments: [

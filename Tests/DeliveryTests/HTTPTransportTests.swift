@@ -15,7 +15,8 @@ import Testing
         return HTTPTransport(settings)
     }
 
-    private func post(_ transport: HTTPTransport, _ url: String, _ body: [UInt8] = body) throws -> HTTPTransport.Answer {
+    private func post(_ transport: HTTPTransport, _ url: String, _ body: [UInt8] = body) throws -> HTTPTransport.Answer
+    {
         try transport.perform(.init(url: url, body: body, authorization: nil))
     }
 

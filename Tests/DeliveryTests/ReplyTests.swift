@@ -55,9 +55,12 @@ import Testing
     /// Whatever arrives: an answer or an error, never a trap, and never more rows than were sent.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func mutationsNeverTrap(seed: UInt64) {
-        let good = Array(
-            #"{"@iot.nextLink":"http://h/x?$skip=1","value":[{"@iot.id":12,"name":"é\u00e9","phenomenonTime":"#.utf8)
-            + Array(#""2026-11-01T00:00:10.000Z/2026-11-01T00:00:11Z","result":-1.5e-3},["http://Observations(1)"]]}"#.utf8)
+        let good =
+            Array(
+                #"{"@iot.nextLink":"http://h/x?$skip=1","value":[{"@iot.id":12,"name":"é\u00e9","phenomenonTime":"#.utf8
+            )
+            + Array(
+                #""2026-11-01T00:00:10.000Z/2026-11-01T00:00:11Z","result":-1.5e-3},["http://Observations(1)"]]}"#.utf8)
         var random = RandomSource(seed: seed)
         for _ in 0..<500 {
             var bytes = good
@@ -93,10 +96,11 @@ import Testing
             """#
         let (found, isComplete) = try Replies.observations(Array(text.utf8), pageSize: 100)
         #expect(isComplete)
-        #expect(found.map(\.time.description) == [
-            "2026-11-01T00:00:10.000Z", "2026-11-01T00:00:11.000Z", "2026-11-01T00:00:12.000Z",
-            "2026-11-01T00:00:13.123Z",
-        ])
+        #expect(
+            found.map(\.time.description) == [
+                "2026-11-01T00:00:10.000Z", "2026-11-01T00:00:11.000Z", "2026-11-01T00:00:12.000Z",
+                "2026-11-01T00:00:13.123Z",
+            ])
         #expect(found.map { $0.value?.normalized } == [ExactDecimal(123, exponent: -1), nil, nil, nil])
     }
 
@@ -140,7 +144,9 @@ import Testing
     }
 
     @Test func wordsOfRefusals() {
-        #expect(Replies.words(Array(#"{"code":400,"type":"error","message":"Not  a\nvalid thing"}"#.utf8)) == "Not a valid thing")
+        #expect(
+            Replies.words(Array(#"{"code":400,"type":"error","message":"Not  a\nvalid thing"}"#.utf8))
+                == "Not a valid thing")
         #expect(Replies.words(Array(#"{"detail":"Internal server error"}"#.utf8)) == "Internal server error")
         #expect(Replies.words(Array("<h1>nginx</h1>\u{1B}[31m".utf8)) == "<h1>nginx</h1> [31m")
         #expect(Replies.words([]) == nil)

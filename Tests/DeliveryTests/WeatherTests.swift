@@ -41,7 +41,8 @@ import Testing
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func chaos(seed: UInt64) async throws {
-        try await deliver(FaultPlan.chaos(seed: seed), readings: TestInstallation.readings(points: 10, rounds: 40), rows: 20)
+        try await deliver(
+            FaultPlan.chaos(seed: seed), readings: TestInstallation.readings(points: 10, rounds: 16), rows: 20)
     }
 
     private func deliver(

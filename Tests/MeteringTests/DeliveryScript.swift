@@ -63,7 +63,9 @@ struct DeliveryScript {
     }
 
     /// Leases and provisions; the first post comes next.
-    mutating func begin(_ lease: Lease, first: DeliveryMachine.Action, sourceLocation: SourceLocation = #_sourceLocation) {
+    mutating func begin(
+        _ lease: Lease, first: DeliveryMachine.Action, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         expect(.wake, .lease, sourceLocation: sourceLocation)
         let points = DeliveryWindow(lease.readings).points
         expect(.leased(lease), .provision(points, forgetting: false), sourceLocation: sourceLocation)

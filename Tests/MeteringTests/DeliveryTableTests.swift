@@ -39,7 +39,8 @@ import Testing
     }()
 
     static let events: [(name: String, event: DeliveryMachine.Event)] = [
-        ("wake", .wake), ("leased", .leased(nil)), ("clockUnset", .clockUnset), ("provisioned", .provisioned(missing: [])),
+        ("wake", .wake), ("leased", .leased(nil)), ("clockUnset", .clockUnset),
+        ("provisioned", .provisioned(missing: [])),
         ("posted", .posted(failed: [])), ("stored", .stored), ("asked", .asked([], isComplete: true)),
         ("present", .present), ("settled", .settled), ("failed", .failed(Script.failure(.notSent))), ("stop", .stop),
     ]
