@@ -43,6 +43,7 @@ final class Platform {
     /// What a status means (PLATFORM: outcome table); nil for success.
     private func judge(_ answer: HTTPTransport.Answer, url: String, isQuestion: Bool) -> DeliveryFailure? {
         let status = answer.status
+        if status == 200 || status == 201 { return nil }
         let place = "\(isQuestion ? "GET" : "POST") \(url.prefix { $0 != "?" }): \(status)"
         let words = Replies.words(answer.body)
         let summary = words.map { "\(place) \($0)" } ?? place
@@ -50,7 +51,6 @@ final class Platform {
             DeliveryFailure(code, summary, hint: hint, retryAfter: answer.headers.retryAfter)
         }
         switch status {
-        case 200, 201: return nil
         case 300..<400:
             let target = answer.headers.location.map { " to \(Text.excerpt($0))" } ?? ""
             return DeliveryFailure(

@@ -63,7 +63,9 @@ public struct UplinkStatus: Hashable, Sendable {
 
     /// Takes over what a machine has come to. Returns whether the condition or its words have changed.
     mutating func update(from machine: DeliveryMachine, requests: Int, datastreams: Int, at now: Instant) -> Bool {
-        let (condition, words, until) = Self.describe(machine)
+        // A look into the spool is no news.
+        let isQuiet = machine.state == .leasing && self.condition == .idle
+        let (condition, words, until) = isQuiet ? (self.condition, self.words, nil) : Self.describe(machine)
         let isNew = condition != self.condition || words != self.words
         if isNew {
             since = now

@@ -36,24 +36,25 @@ import Testing
     ])
     func everythingFailsNowAndThen(fault: Fault) async throws {
         let plan = FaultPlan(scope: .all, chances: [.init(fault, 0.3)], seed: 7)
-        try await deliver(plan, readings: TestInstallation.readings(points: 10, rounds: 40), rows: 50)
+        try await deliver(plan, rounds: 40, rows: 50)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func chaos(seed: UInt64) async throws {
         try await deliver(
-            FaultPlan.chaos(seed: seed), readings: TestInstallation.readings(points: 10, rounds: 16), rows: 20)
+            FaultPlan.chaos(seed: seed), points: 4, rounds: 40, rows: 20)
     }
 
     private func deliver(
-        _ faults: FaultPlan, readings: [SpooledReading] = TestInstallation.readings(points: 10, rounds: 60),
-        rows: Int = 100, responseTimeout: Duration = .seconds(2), sourceLocation: SourceLocation = #_sourceLocation
+        _ faults: FaultPlan, points: Int = 10, rounds: Int = 60, rows: Int = 100,
+        responseTimeout: Duration = .seconds(2), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
+        let readings = TestInstallation.readings(points: points, rounds: rounds)
         let platform = try ReferencePlatform(faults: faults)
         defer { platform.stop() }
         let bench = Bench(
             url: platform.url, source: TestSource(readings),
-            plan: TestInstallation.plan(TestInstallation.meters(2, points: 5)), rows: rows,
+            plan: TestInstallation.plan(TestInstallation.meters(2, points: points / 2)), rows: rows,
             responseTimeout: responseTimeout)
         let isDrained = try await bench.drained()
         #expect(isDrained, "\(bench.runner.status)", sourceLocation: sourceLocation)
@@ -62,7 +63,7 @@ import Testing
         #expect(bench.source.rejected.isEmpty, sourceLocation: sourceLocation)
         #expect(!platform.faultCounts.isEmpty, "nothing went wrong", sourceLocation: sourceLocation)
         // Entities were made once, too.
-        #expect(Set(try platform.audit().lines.map(\.name)).count == 10, sourceLocation: sourceLocation)
-        #expect(try platform.audit().lines.count == 10, sourceLocation: sourceLocation)
+        #expect(Set(try platform.audit().lines.map(\.name)).count == points, sourceLocation: sourceLocation)
+        #expect(try platform.audit().lines.count == points, sourceLocation: sourceLocation)
     }
 }
