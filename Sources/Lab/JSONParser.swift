@@ -98,7 +98,10 @@ struct JSONParser {
             skipSpace()
             guard next == UInt8(ascii: "\"") else { throw failure("a name in quotes expected") }
             let name = try string()
-            guard names.insert(name).inserted else { throw failure("'\(name)' stands twice") }
+            // Small objects are quicker looked through; of large ones a set keeps the work in proportion.
+            if members.count == 16 { names = Set(members.map(\.name)) }
+            let isNew = members.count < 16 ? !members.contains { $0.name == name } : names.insert(name).inserted
+            guard isNew else { throw failure("'\(name)' stands twice") }
             skipSpace()
             guard skip(":") else { throw failure("':' expected") }
             members.append(JSON.Member(name: name, value: try value(depth: depth + 1)))

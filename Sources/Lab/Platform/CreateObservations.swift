@@ -8,7 +8,7 @@ internal import Metering
 struct CreateObservations {
     private struct Group {
         var datastream: JSON?
-        var components: [String]
+        var components: [ObservationComponent]
         var rows: [JSON]
     }
 
@@ -20,14 +20,13 @@ struct CreateObservations {
         for element in elements {
             guard let rows = element["dataArray"]?.elements else { throw RequestError(400, "dataArray is missing.") }
             guard let names = element["components"]?.elements else { throw RequestError(400, "components is missing.") }
-            var components: [String] = []
+            var components: [ObservationComponent] = []
             for name in names {
                 guard let text = name.text else { throw RequestError(400, "components must be strings.") }
-                var probe = NewObservation()
-                guard try probe.take(text, .null) else {
+                guard let component = ObservationComponent(text) else {
                     throw RequestError(400, "Unknown component: \(text)")
                 }
-                components.append(text)
+                components.append(component)
             }
             groups.append(Group(datastream: element["Datastream"], components: components, rows: rows))
         }
@@ -43,6 +42,7 @@ struct CreateObservations {
         try store.transaction { database in
             var results: [Result<Int64, RequestError>] = []
             results.reserveCapacity(rowCount)
+            var times = TimeReader()
             for group in groups {
                 for row in group.rows {
                     if let failEvery, (results.count + 1) % failEvery == 0 {
@@ -50,7 +50,7 @@ struct CreateObservations {
                         continue
                     }
                     do {
-                        results.append(.success(try insert(row, of: group, in: store, database, now)))
+                        results.append(.success(try insert(row, of: group, in: store, database, now, &times)))
                     } catch let error as RequestError {
                         results.append(.failure(error))
                     }
@@ -61,13 +61,12 @@ struct CreateObservations {
     }
 
     private func insert(
-        _ row: JSON, of group: Group, in store: Store, _ database: Database, _ now: Timestamp
+        _ row: JSON, of group: Group, in store: Store, _ database: Database, _ now: Timestamp,
+        _ times: inout TimeReader
     ) throws -> Int64 {
         guard let values = row.elements, values.count >= group.components.count else { throw ShortRow() }
         var observation = NewObservation()
-        for (name, value) in zip(group.components, values) {
-            guard try observation.take(name, value) else { throw RequestError(400, "Unknown component: \(name)") }
-        }
+        for (component, value) in zip(group.components, values) { try observation.take(component, value, &times) }
         guard let reference = group.datastream?["@iot.id"] else {
             throw RequestError(400, "No Datastream found and MultiDatastream plugin not enabled.")
         }

@@ -6,7 +6,8 @@ internal import Synchronization
 final class LateCommits: Sendable {
     private struct State {
         var isStopping = false
-        var threads: [WorkerThread] = []
+        var threads: [Int: WorkerThread] = [:]
+        var serial = 0
     }
 
     private let state = Mutex(State())
@@ -15,6 +16,8 @@ final class LateCommits: Sendable {
     func add(after delay: Duration, _ deed: @escaping @Sendable () -> Void) {
         state.withLock { state in
             guard !state.isStopping else { return }
+            state.serial += 1
+            let serial = state.serial
             do {
                 let thread = try WorkerThread { [self] in
                     var rest = delay.wholeMilliseconds
@@ -25,8 +28,10 @@ final class LateCommits: Sendable {
                         if isStopping { return }
                     }
                     deed()
+                    // Its end is nobody's business any more, unless `stop` waits for it.
+                    self.state.withLock { $0.threads[serial] = nil }
                 }
-                state.threads.append(thread)
+                state.threads[serial] = thread
             } catch {
                 // Without a thread the commit is not late: it is still made, which is what the plan asks for.
                 deed()
@@ -40,8 +45,8 @@ final class LateCommits: Sendable {
     func stop() {
         let threads = state.withLock { state in
             state.isStopping = true
-            defer { state.threads = [] }
-            return state.threads
+            defer { state.threads = [:] }
+            return Array(state.threads.values)
         }
         for thread in threads { thread.join() }
     }

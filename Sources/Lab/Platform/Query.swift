@@ -77,10 +77,12 @@ struct Query {
     private mutating func addOrder(_ text: String, on set: EntitySet) throws(RequestError) {
         for term in text.split(separator: ",") {
             let words = term.split(separator: " ")
+            // frost_sta_client writes DESC in capitals.
+            let direction = words.dropFirst().first?.lowercased() ?? "asc"
             guard let property = words.first, let column = set.column(property), words.count <= 2,
-                words.count == 1 || words[1] == "asc" || words[1] == "desc"
+                direction == "asc" || direction == "desc"
             else { throw RequestError(400, "$orderby is not understood: \(term)") }
-            order.append(column.name + (words.last == "desc" ? " DESC" : ""))
+            order.append(column.name + (direction == "desc" ? " DESC" : ""))
         }
     }
 

@@ -173,10 +173,12 @@ struct Routes: Sendable {
         guard let members = entity.members else { throw RequestError(400, "An object is expected.") }
         var observation = NewObservation()
         var datastream = parent?.set == .datastreams ? parent?.id : nil
+        var times = TimeReader()
         for member in members where member.name != "Datastream" {
-            guard try observation.take(member.name, member.value) else {
+            guard let component = ObservationComponent(member.name), component != .featureID else {
                 throw RequestError(400, "Unknown property '\(member.name)' on Observation")
             }
+            try observation.take(component, member.value, &times)
         }
         if let reference = entity["Datastream"]?["@iot.id"] {
             guard let id = reference.integer else {

@@ -1,6 +1,29 @@
 internal import Metering
 internal import Synchronization
 
+/// What a column of a data array, or a member of an Observation, is.
+enum ObservationComponent: Hashable {
+    case phenomenonTime, resultTime, result, featureID, feature
+    /// resultQuality, validTime and parameters: kept as they came.
+    case extra(String)
+    /// The server gives the ids (FROST's default, ServerGeneratedOnly); a client's is ignored.
+    case ignored
+
+    /// The component of that name; nil when there is none.
+    init?(_ name: String) {
+        switch name {
+        case "phenomenonTime": self = .phenomenonTime
+        case "resultTime": self = .resultTime
+        case "result": self = .result
+        case "FeatureOfInterest/id": self = .featureID
+        case "FeatureOfInterest": self = .feature
+        case "resultQuality", "validTime", "parameters": self = .extra(name)
+        case "@iot.id", "id": self = .ignored
+        default: return nil
+        }
+    }
+}
+
 /// An Observation before it is stored. The result keeps the characters it arrived with.
 struct NewObservation {
     var time: Int64?
@@ -8,45 +31,53 @@ struct NewObservation {
     var resultTime: Int64?
     var result: String?
     var feature: JSON?
-    /// resultQuality, validTime and parameters.
     var extra: [JSON.Member] = []
 
-    /// Takes one component or member of that name; false when there is no such name.
-    mutating func take(_ name: String, _ value: JSON) throws(RequestError) -> Bool {
-        switch name {
-        case "phenomenonTime":
-            guard value != .null else { return true }
-            guard let text = value.text, let start = Timestamp(iso8601: text) else { throw Self.badTime(value) }
-            time = start.milliseconds
-            if let slash = text.firstIndex(of: "/") {
-                guard let end = Timestamp(iso8601: text[text.index(after: slash)...]) else { throw Self.badTime(value) }
-                timeEnd = end.milliseconds
-            }
-        case "resultTime":
-            guard value != .null else { return true }
-            guard let start = value.text.flatMap({ Timestamp(iso8601: $0) }) else { throw Self.badTime(value) }
-            resultTime = start.milliseconds
-        case "result":
+    /// Takes the value of one component; `times` remembers the last time that was read.
+    mutating func take(
+        _ component: ObservationComponent, _ value: JSON, _ times: inout TimeReader
+    ) throws(RequestError) {
+        switch component {
+        case .phenomenonTime:
+            if value != .null { (time, timeEnd) = try times.read(value) }
+        case .resultTime:
+            if value != .null { (resultTime, _) = try times.read(value) }
+        case .result:
             if case .number(let token) = value {
                 result = token
             } else {
                 result = String(decoding: value.bytes, as: UTF8.self)
             }
-        case "FeatureOfInterest/id":
-            feature = .object([JSON.Member(name: "@iot.id", value: value)])
-        case "FeatureOfInterest":
-            feature = value
-        case "resultQuality", "validTime", "parameters":
+        case .featureID: feature = .object([JSON.Member(name: "@iot.id", value: value)])
+        case .feature: feature = value
+        case .extra(let name):
             if value != .null { extra.append(JSON.Member(name: name, value: value)) }
-        case "@iot.id", "id":
-            // The server gives the ids (FROST's default, ServerGeneratedOnly); a client's is ignored.
-            break
-        default: return false
+        case .ignored: break
         }
-        return true
+    }
+}
+
+/// Reads times and intervals. Rows often repeat the time before: the last one is remembered.
+struct TimeReader {
+    private var text = ""
+    private var start: Int64 = 0
+    private var end: Int64?
+
+    /// The start of a time or interval in milliseconds, and the end of an interval.
+    mutating func read(_ value: JSON) throws(RequestError) -> (start: Int64, end: Int64?) {
+        guard let text = value.text else { throw Self.failure(value) }
+        if text == self.text, !text.isEmpty { return (start, end) }
+        guard let start = Timestamp(iso8601: text) else { throw Self.failure(value) }
+        var end: Int64?
+        if let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) {
+            guard let last = Timestamp(iso8601: text[slash...].dropFirst()) else { throw Self.failure(value) }
+            end = last.milliseconds
+        }
+        (self.text, self.start, self.end) = (text, start.milliseconds, end)
+        return (start.milliseconds, end)
     }
 
-    private static func badTime(_ value: JSON) -> RequestError {
+    private static func failure(_ value: JSON) -> RequestError {
         RequestError(400, "Not a time: \(String(decoding: value.bytes.prefix(80), as: UTF8.self))")
     }
 }
@@ -58,11 +89,7 @@ extension Store {
     ) throws -> Int64 {
         guard let result = observation.result else { throw RequestError(400, "Missing required property 'result'") }
         let feature = try feature(of: observation, datastream, database)
-        let statement = try database.statement(
-            """
-            INSERT INTO observations(datastream, time, time_end, result_time, result, feature, extra)
-            VALUES(?, ?, ?, ?, ?, ?, ?)
-            """)
+        let statement = try insertion(database)
         statement.bind(1, datastream)
         statement.bind(2, observation.time ?? now.milliseconds)
         statement.bind(3, observation.timeEnd)
@@ -77,6 +104,21 @@ extension Store {
         try statement.run()
         delays.withLock { $0?.append(now.milliseconds - (observation.time ?? now.milliseconds)) }
         return database.lastID
+    }
+
+    /// The statement that every row needs, found without a look into the database's book of statements.
+    private func insertion(_ database: Database) throws -> Statement {
+        if let known = insertObservation {
+            known.reset()
+            return known
+        }
+        let made = try database.statement(
+            """
+            INSERT INTO observations(datastream, time, time_end, result_time, result, feature, extra)
+            VALUES(?, ?, ?, ?, ?, ?, ?)
+            """)
+        insertObservation = made
+        return made
     }
 
     /// Deletes an Observation; false when there is none with that id.

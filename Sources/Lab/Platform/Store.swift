@@ -11,6 +11,8 @@ final class Store: @unchecked Sendable {
     private var database: Database?
     /// FeatureOfInterest of a Datastream, once looked up; forgotten when a transaction is undone.
     var features: [Int64: Int64] = [:]
+    /// See `insert(_:datastream:now:into:)`.
+    var insertObservation: Statement?
 
     /// How long after its phenomenon time each Observation was stored, in milliseconds; nil while nobody asks.
     let delays = Mutex<[Int64]?>(nil)
@@ -24,7 +26,10 @@ final class Store: @unchecked Sendable {
 
     /// Closes the file; every later use throws.
     func close() {
-        lock.withLock { _ in database = nil }
+        lock.withLock { _ in
+            insertObservation = nil
+            database = nil
+        }
     }
 
     /// Runs `body` alone with the database.
