@@ -1,66 +1,106 @@
 import Metering
 import Posix
+import Synchronization
 import Testing
 
 @testable import Spooling
 
 @Suite struct SpoolActorTests {
-    @Test func theActorDoesWhatTheStoreDoes() async throws {
+    /// A spool that runs, with its intake; what it tells a log is noted.
+    private final class Running: Sendable {
         let folder = uniqueFolder()
-        defer { remove(folder: folder) }
-        let spool = try await Spool.open(directory: folder, settings: SpoolSettings(), uplinks: ["city"])
-        let points = try await spool.identify(["a", "b"])
-        #expect(await spool.key(of: points[1]) == "b")
-        try await spool.append(readings(points, at: 1000), offset: offset)
-        let lease = try #require(try await spool.lease(uplink: "city", maximumReadings: 10, offset: offset))
-        #expect(lease.readings.count == 2)
-        #expect(await spool.hasPending)
-        #expect(await !spool.isDurable(lease.id))
-        try await spool.append([], offset: offset)
-        #expect(await spool.isDurable(lease.id))
-        try await spool.release(lease.id)
-        let again = try #require(try await spool.lease(uplink: "city", maximumReadings: 10, offset: offset))
-        #expect(again.readings == lease.readings && again.id > lease.id)
-        try await spool.settle(again.id)
-        try await spool.append([], offset: offset)
-        let statistics = try await spool.statistics()
-        #expect(statistics.undelivered == ["city": 0] && statistics.lastCommit != nil)
-        #expect(try await spool.audit().map(\.digest.count) == [1, 1])
+        let intake = Intake(capacity: 1000)
+        let spool: Spool
+        let run: Task<Void, Never>
+        let events = Mutex<[String]>([])
 
-        // Somebody else may look while the agent has it.
-        let reader = try SpoolStore.openForReading(directory: folder)
-        #expect(try reader.audit() == (try await spool.audit()))
-        var seen = try reader.statistics()
-        seen.commits = statistics.commits
-        seen.lastCommit = statistics.lastCommit
-        #expect(seen == statistics)
+        init(settings: SpoolSettings = SpoolSettings(commitInterval: .milliseconds(50))) throws {
+            let noted = UncheckedBox<Running>()
+            let spool = try Spool(directory: folder, settings: settings, uplinks: ["city"], intake: intake) { event in
+                noted.value?.events.withLock { $0.append("\(event)") }
+            }
+            self.spool = spool
+            run = Task.detached { await spool.run() }
+            noted.value = self
+        }
 
-        await spool.close()
-        await #expect(throws: SpoolError.self) { try await spool.append([], offset: offset) }
-        #expect(await !spool.hasPending)
-        // The lock is free at once, for the next agent or the same one with another configuration.
-        let next = try await Spool.open(directory: folder, settings: SpoolSettings(), uplinks: ["works"])
-        #expect(try await next.statistics().undelivered == ["works": 2])
-        await next.close()
+        /// Gives readings of `points` to the intake.
+        func put(_ points: [PointID]) {
+            #expect(intake.promise(points.count))
+            intake.put(readings(points, at: BootClock.now.nanoseconds / 1_000_000), promised: points.count)
+        }
+
+        func end() async {
+            spool.stop()
+            await run.value
+            remove(folder: folder)
+        }
     }
 
-    @Test func manyTasksShareOneSpool() async throws {
-        let folder = uniqueFolder()
-        defer { remove(folder: folder) }
-        let spool = try await Spool.open(directory: folder, settings: SpoolSettings(), uplinks: ["city"])
-        let points = try await spool.identify((0..<8).map { "p\($0)" })
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for point in points {
-                group.addTask {
-                    for second in 1...20 {
-                        try await spool.append(readings([point], at: Int64(second) * 1000), offset: offset)
-                    }
-                }
-            }
-            try await group.waitForAll()
+    private final class UncheckedBox<Value: AnyObject>: @unchecked Sendable {
+        weak var value: Value?
+    }
+
+    @Test func whatTheIntakeHoldsIsCommittedLeasedAndSettled() async throws {
+        let running = try Running()
+        let ids = try await running.spool.identify(["a", "b"])
+        let points = try [#require(ids["a"]), #require(ids["b"])]
+        running.put(points)
+        var lease: Lease?
+        while lease == nil {
+            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
+            try await Task.sleep(for: .milliseconds(10))
         }
-        #expect(try await spool.statistics().committed == 160)
-        await spool.close()
+        let held = try #require(lease)
+        #expect(held.readings.map(\.point) == points)
+        // The mark is on disk before the lease is handed out: another look at the file shows it in flight.
+        let look = try SpoolStore.openForReading(directory: running.folder).statistics()
+        #expect(look.undelivered == ["city": 2])
+        try await running.spool.settle(held.id, rejected: [])
+        await #expect(throws: SpoolError.self) { try await running.spool.settle(held.id, rejected: []) }
+        running.put(points)
+        running.spool.stop()
+        await running.run.value
+        let end = try SpoolStore.openForReading(directory: running.folder).statistics()
+        #expect(end.committed == 4, "the last commit takes what the intake still holds")
+        #expect(end.undelivered == ["city": 2])
+        await running.end()
+    }
+
+    @Test func newSettingsTakeOverWhatWasInWork() async throws {
+        let running = try Running()
+        let ids = try await running.spool.identify(["a"])
+        running.put(try [#require(ids["a"])])
+        var lease: Lease?
+        while lease == nil {
+            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(20)), uplinks: ["city", "works"])
+        let again = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
+        #expect(again.isUnclear, "nobody knows any more what became of it")
+        #expect(again.readings == lease?.readings)
+        let works = try #require(try await running.spool.lease(uplink: "works", maximumReadings: 10))
+        #expect(!works.isUnclear && works.readings == lease?.readings)
+        await running.end()
+    }
+
+    /// A full spool gives the readings back to the intake; once there is room they are committed, in order.
+    @Test func aFullSpoolLeavesReadingsInTheIntakeAndGoesOn() async throws {
+        let small = SpoolSettings(commitInterval: .milliseconds(10), maximumBytes: 1)
+        let running = try Running(settings: small)
+        let ids = try await running.spool.identify(["a"])
+        let point = try #require(ids["a"])
+        running.put([point])
+        while running.spool.status.error?.code != .full { try await Task.sleep(for: .milliseconds(10)) }
+        running.put([point])
+        #expect(running.intake.fill.waiting >= 1)
+        #expect(running.events.withLock { $0.count } == 1, "told once, not at every commit")
+        try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(10)), uplinks: ["city"])
+        while running.spool.status.statistics.committed < 2 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(running.spool.status.error == nil)
+        #expect(running.events.withLock { $0.count } == 2)
+        await running.end()
     }
 
     @Test func pointsHaveALimit() throws {
