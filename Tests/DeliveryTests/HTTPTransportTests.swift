@@ -82,6 +82,18 @@ import Testing
         #expect(server.requests.count == 4)
     }
 
+    /// Servers close idle connections after some seconds: that is noticed before a request goes into the void.
+    @Test func aConnectionThatWasClosedMeanwhileIsReplaced() async throws {
+        let server = RawServer { _ in .sendAndClose(RawServer.answer("201 Created", "[]")) }
+        defer { server.stop() }
+        let transport = transport()
+        for _ in 0..<5 {
+            #expect(try post(transport, server.url).status == 201)
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(server.requests.map(\.connection) == [1, 2, 3, 4, 5])
+    }
+
     @Test func theSameForARequestAlone() throws {
         let server = RawServer { _ in .sendAndClose([]) }
         defer { server.stop() }
