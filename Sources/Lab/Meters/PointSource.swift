@@ -4,17 +4,36 @@ internal import Metering
 /// Where a point's value comes from in a building. The words of the point's name say which phase and direction.
 struct PointSource {
     private let quantity: Quantity
-    private let unit: String
-    private let words: Set<Substring>
+    private let factor: Double
+    private let shift: Double
+    private let words: Words
     /// The phase, 0…2, where the name has one; the pair of a line voltage.
     private let phase: Int?
     private let pair: (Int, Int)?
 
+    /// The words that change what a quantity means. Looked for once: values are made with every poll.
+    private struct Words: OptionSet {
+        let rawValue: Int
+        static let export = Words(rawValue: 1)
+        static let sum = Words(rawValue: 2)
+        static let net = Words(rawValue: 4)
+        static let demand = Words(rawValue: 8)
+        static let maximum = Words(rawValue: 16)
+        static let neutral = Words(rawValue: 32)
+        static let line = Words(rawValue: 64)
+
+        static let names: [Substring: Words] = [
+            "export": .export, "capacitive": .export, "sum": .sum, "net": .net, "demand": .demand,
+            "maximum": .maximum, "neutral": .neutral, "line": .line,
+        ]
+    }
+
     init(_ point: PointDefinition) {
         quantity = point.quantity
-        unit = point.unit.ucum
+        factor = Self.factors[point.unit.ucum] ?? 1
+        shift = point.unit.ucum == "K" ? 273.15 : 0
         let parts = point.name.split(separator: "-")
-        words = Set(parts)
+        words = Words(parts.compactMap { Words.names[$0] })
         let named = parts.compactMap { ["l1": 0, "l2": 1, "l3": 2][$0] }
         phase = named.count == 1 ? named[0] : nil
         pair = named.count == 2 ? (named[0], named[1]) : nil
@@ -27,11 +46,7 @@ struct PointSource {
 
     /// The point's value in its own unit.
     func value(in building: Building, phases: Int) -> Double {
-        let base = base(building, phases)
-        switch unit {
-        case "K": return base + 273.15
-        default: return base / (Self.factors[unit] ?? 1)
-        }
+        base(building, phases) / factor + shift
     }
 
     private func base(_ building: Building, _ phases: Int) -> Double {
@@ -70,7 +85,7 @@ struct PointSource {
         }
         if let pair { return line(pair.0, pair.1) }
         if let phase { return building.voltage[phase].value }
-        if words.contains("line") { return (line(0, 1) + line(1, 2) + line(2, 0)) / 3 }
+        if words.contains(.line) { return (line(0, 1) + line(1, 2) + line(2, 0)) / 3 }
         return building.voltage.prefix(phases).reduce(0) { $0 + $1.value } / Double(phases)
     }
 
@@ -78,24 +93,24 @@ struct PointSource {
         let current = building.current
         if let phase { return current[phase] }
         let sum = current.reduce(0, +)
-        if words.contains("neutral") {
+        if words.contains(.neutral) {
             // Three currents 120° apart do not cancel where the phases are loaded unevenly.
             let square = current[0] * current[0] + current[1] * current[1] + current[2] * current[2]
             let mixed = current[0] * current[1] + current[1] * current[2] + current[2] * current[0]
             return max(0, square - mixed).squareRoot()
         }
-        if words.contains("demand") {
-            let demand = words.contains("maximum") ? building.demandMaximum : building.demand
+        if words.contains(.demand) {
+            let demand = words.contains(.maximum) ? building.demandMaximum : building.demand
             return demand.apparent / 230
         }
-        return words.contains("sum") ? sum : sum / Double(phases)
+        return words.contains(.sum) ? sum : sum / Double(phases)
     }
 
     private func power(_ kind: KeyPath<Building.Powers, Double>, _ building: Building) -> Double {
-        if words.contains("export") { return 0 }
+        if words.contains(.export) { return 0 }
         if let phase { return building.power[phase][keyPath: kind] }
-        if words.contains("maximum") { return building.demandMaximum[keyPath: kind] }
-        return words.contains("demand") ? building.demand[keyPath: kind] : building.total[keyPath: kind]
+        if words.contains(.maximum) { return building.demandMaximum[keyPath: kind] }
+        return words.contains(.demand) ? building.demand[keyPath: kind] : building.total[keyPath: kind]
     }
 
     private func powerFactor(_ building: Building) -> Double {
@@ -108,9 +123,9 @@ struct PointSource {
         let imported =
             phase.map { building.imported[$0] } ?? building.imported[0] + building.imported[1] + building.imported[2]
         let exported = building.exported[keyPath: kind] * (phase == nil ? 1 : 1.0 / 3)
-        if words.contains("export") || words.contains("capacitive") { return exported }
-        if words.contains("sum") { return imported[keyPath: kind] + exported }
-        if words.contains("net") { return imported[keyPath: kind] - exported }
+        if words.contains(.export) { return exported }
+        if words.contains(.sum) { return imported[keyPath: kind] + exported }
+        if words.contains(.net) { return imported[keyPath: kind] - exported }
         return imported[keyPath: kind]
     }
 

@@ -109,8 +109,8 @@ public struct FaultPlan: Hashable, Sendable {
         self.clockOffset = clockOffset
     }
 
-    /// The mix of `PLATFORM`-like weather that delivery is judged by: more than half of the requests that store go
-    /// wrong, most of them without saying whether they stored.
+    /// Bad weather to judge delivery by: more than half of the requests go wrong, most of them without saying whether
+    /// they stored.
     public static func chaos(seed: UInt64) -> FaultPlan {
         FaultPlan(
             chances: [

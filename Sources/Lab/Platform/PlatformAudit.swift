@@ -20,8 +20,9 @@ public struct PlatformAudit: Hashable, Sendable {
         public var notNumbers: Int
         /// The wrapping sum of `ReadingDigest.member` over the first Observation of every phenomenon time.
         public var hash: UInt64
-        /// The earliest and the latest phenomenon time.
+        /// The earliest phenomenon time.
         public var first: Timestamp?
+        /// The latest phenomenon time.
         public var last: Timestamp?
 
         /// The digest of its distinct readings.
