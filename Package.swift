@@ -54,7 +54,7 @@ let package = Package(
         .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),
         tests("MeteringTests", ["Metering", "Posix"]),
         tests("ConfigurationTests", ["Configuration", "Metering", "Posix"], exclude: ["Cases"]),
-        tests("FieldbusTests", ["Fieldbus", "Metering", "Posix", "CModbus"]),
+        tests("FieldbusTests", ["Fieldbus", "Configuration", "Lab", "Metering", "Posix"]),
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
         tests("LabTests", ["Lab", "Metering", "Configuration", "Spooling", "Posix", "CModbus"]),

@@ -48,11 +48,15 @@ public final class Agent {
     /// Buses and uplinks get this long to stop, the last commit gets the same: together below the 5 s of a clean end.
     private static let stopLimit = DispatchTimeInterval.seconds(2)
 
+    /// How long nobody asks before free memory goes back to the kernel, in milliseconds.
+    private static let trimInterval: Int32 = 10_000
+
     /// Reads the configuration, opens the spool and the control socket. Call on the main thread, before any other
     /// thread runs.
     public init(_ options: Options, log: Logger) throws(AgentError) {
         self.options = options
         self.log = log
+        Memory.shareOneArena()
         do {
             signals = try SignalQueue()
         } catch {
@@ -98,7 +102,8 @@ public final class Agent {
 
     /// Waits for one thing to do; false when it is time to end.
     private func supervise() throws(AgentError) -> Bool {
-        let ready = Poller.readable([signals.descriptor, listener.descriptor], within: -1)
+        let ready = Poller.readable([signals.descriptor, listener.descriptor], within: Self.trimInterval)
+        if ready.isEmpty { Memory.trim() }
         if ready.contains(listener.descriptor) { listener.serve { answer($0) } }
         if ready.contains(signals.descriptor) {
             switch signals.next() {
