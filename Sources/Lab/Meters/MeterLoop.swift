@@ -10,15 +10,15 @@ internal import Posix
 final class MeterLoop: @unchecked Sendable {
     // SAFETY: made by one thread, then handed to the thread that runs `run` and touched by no other.
     let ports: [UInt16]
-    private let listeners: [Int32]
+    private let listeners: [Descriptor]
     private let meters: [SimulatedMeter]
     private let units: [UInt8: Int]
     private let layout: SimulatedMeters.Layout
     private let shared: MeterShared
     private let stop: Int32
     private let truth: TruthLog?
-    private let context: OpaquePointer
-    private let pair: (near: Int32, far: Int32)
+    private let modbus: ModbusContext
+    private let pair: (near: Descriptor, far: Descriptor)
     private var connections: [Connection] = []
     private var late: [LatePiece] = []
     private var serial = 0
@@ -55,19 +55,16 @@ final class MeterLoop: @unchecked Sendable {
         }
         self.meters = meters
         units = Dictionary(specifications.enumerated().map { ($0.element.unit, $0.offset) }) { first, _ in first }
-        guard let context = modbus_new_tcp("127.0.0.1", 0) else {
-            throw LabError(.system, "libmodbus gives no context")
-        }
-        modbus_set_byte_timeout(context, 0, 50_000)
+        modbus = try ModbusContext(port: 0)
+        modbus_set_byte_timeout(modbus.raw, 0, 50_000)
         // libmodbus sleeps this long before it refuses a request with an impossible count.
-        modbus_set_response_timeout(context, 0, 1000)
-        self.context = context
+        modbus_set_response_timeout(modbus.raw, 0, 1000)
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
             throw LabError(.system, "no socket pair: \(String(cString: strerror(errno)))")
         }
-        pair = (ends[0], ends[1])
-        var listeners: [Int32] = []
+        pair = (Descriptor(ends[0]), Descriptor(ends[1]))
+        var listeners: [Descriptor] = []
         var ports: [UInt16] = []
         for index in 0..<(layout == .units ? 1 : specifications.count) {
             guard let own = UInt16(exactly: port == 0 ? 0 : Int(port) + index) else {
@@ -82,17 +79,12 @@ final class MeterLoop: @unchecked Sendable {
     }
 
     deinit {
-        modbus_set_socket(context, -1)
-        modbus_free(context)
-        for descriptor in [pair.near, pair.far] + listeners + connections.map(\.descriptor) { close(descriptor) }
+        for connection in connections { close(connection.descriptor) }
     }
 
-    private static func listen(on port: UInt16) throws(LabError) -> (Int32, UInt16) {
-        guard let listener = modbus_new_tcp("127.0.0.1", Int32(port)) else {
-            throw LabError(.system, "libmodbus gives no context")
-        }
-        defer { modbus_free(listener) }
-        let descriptor = modbus_tcp_listen(listener, 16)
+    private static func listen(on port: UInt16) throws(LabError) -> (Descriptor, UInt16) {
+        let listener = try ModbusContext(port: port)
+        let descriptor = modbus_tcp_listen(listener.raw, 16)
         guard descriptor >= 0 else {
             throw LabError(
                 .cannotListen, "cannot listen on 127.0.0.1:\(port): \(String(cString: strerror(errno)))",
@@ -100,7 +92,7 @@ final class MeterLoop: @unchecked Sendable {
         }
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        return (descriptor, Loopback.port(of: descriptor))
+        return (Descriptor(descriptor), Loopback.port(of: descriptor))
     }
 
     // MARK: - The loop
@@ -108,7 +100,7 @@ final class MeterLoop: @unchecked Sendable {
     func run() {
         while true {
             var watched = [pollfd(fd: stop, events: Int16(POLLIN), revents: 0)]
-            watched += listeners.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            watched += listeners.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
             watched += connections.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
             let count = poll(&watched, nfds_t(watched.count), timeout())
             if count < 0, errno != EINTR { break }
@@ -134,7 +126,7 @@ final class MeterLoop: @unchecked Sendable {
     }
 
     private func accept(_ listener: Int) {
-        let descriptor = Glibc.accept(listeners[listener], nil, nil)
+        let descriptor = Glibc.accept(listeners[listener].raw, nil, nil)
         guard descriptor >= 0 else { return }
         guard descriptor < Self.descriptorLimit else {
             close(descriptor)
@@ -164,8 +156,8 @@ final class MeterLoop: @unchecked Sendable {
     /// Reads a request and answers it; false closes the connection.
     private func serve(_ connection: Connection) -> Bool {
         var frame = [UInt8](repeating: 0, count: Self.longestFrame)
-        modbus_set_socket(context, connection.descriptor)
-        let length = Int(modbus_receive(context, &frame))
+        modbus_set_socket(modbus.raw, connection.descriptor)
+        let length = Int(modbus_receive(modbus.raw, &frame))
         guard length >= 8 else { return false }
         readRest(of: &frame, length, from: connection.descriptor)
         func word(_ index: Int) -> UInt16 { UInt16(frame[index]) << 8 | UInt16(frame[index + 1]) }
@@ -179,9 +171,9 @@ final class MeterLoop: @unchecked Sendable {
             return reply(to: frame, length, request, on: connection.descriptor)
         }
         // Formed into the pair first: its far end holds the right answer.
-        guard reply(to: frame, length, request, on: pair.near) else { return false }
+        guard reply(to: frame, length, request, on: pair.near.raw) else { return false }
         var answer = [UInt8](repeating: 0, count: Self.longestFrame)
-        let count = read(pair.far, &answer, answer.count)
+        let count = read(pair.far.raw, &answer, answer.count)
         guard count > 0, let pieces = misbehaviour.pieces(of: Array(answer.prefix(count))) else { return false }
         let now = BootClock.now
         for piece in pieces {
@@ -202,21 +194,21 @@ final class MeterLoop: @unchecked Sendable {
     private func reply(
         to frame: [UInt8], _ length: Int, _ request: SimulatedMeters.Request, on descriptor: Int32
     ) -> Bool {
-        modbus_set_socket(context, descriptor)
+        modbus_set_socket(modbus.raw, descriptor)
         guard let index = request.meter else {
             // Modbus Application Protocol V1.1b3, section 7: 0x0B, gateway target device failed to respond.
-            return modbus_reply_exception(context, frame, 11) >= 0
+            return modbus_reply_exception(modbus.raw, frame, 11) >= 0
         }
         guard let function = RegisterFunction(rawValue: request.function) else {
             // 0x01, illegal function: these meters can be read, and nothing else.
-            return modbus_reply_exception(context, frame, 1) >= 0
+            return modbus_reply_exception(modbus.raw, frame, 1) >= 0
         }
         let meter = meters[index]
         let now = BootClock.now
         let offset = BootClock.offset
         let addresses = Int(request.address)..<Int(request.address) + Int(request.count)
         meter.renew(function, addresses, at: now, offset)
-        guard modbus_reply(context, frame, Int32(length), meter.mapping) >= 0 else { return false }
+        guard modbus_reply(modbus.raw, frame, Int32(length), meter.mapping) >= 0 else { return false }
         if let truth {
             for one in meter.truth(function, addresses) {
                 truth.add(one, of: meter.name, at: offset.timestamp(of: now))
@@ -236,5 +228,21 @@ final class MeterLoop: @unchecked Sendable {
             // A client that is gone shows itself by the next read; there is nothing to tell it.
             _ = send(connection.descriptor, piece.bytes, piece.bytes.count, Int32(MSG_NOSIGNAL))
         }
+    }
+}
+
+/// A context of libmodbus for 127.0.0.1. It owns no socket: what it is given is closed by others.
+private final class ModbusContext {
+    let raw: OpaquePointer
+
+    init(port: UInt16) throws(LabError) {
+        guard let raw = modbus_new_tcp("127.0.0.1", Int32(port)) else {
+            throw LabError(.system, "libmodbus gives no context")
+        }
+        self.raw = raw
+    }
+
+    deinit {
+        modbus_free(raw)
     }
 }
