@@ -96,7 +96,7 @@ struct ShapeBook {
 
     /// The shape with a number, or nil when there is none.
     func shape(_ number: Int) -> Shape? {
-        (1...shapes.count + 1).contains(number) && number <= shapes.count ? shapes[number - 1] : nil
+        number >= 1 && number <= shapes.count ? shapes[number - 1] : nil
     }
 
     /// The number of the shape with these columns, or nil.

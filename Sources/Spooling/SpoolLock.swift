@@ -30,6 +30,9 @@ struct SpoolLock: ~Copyable {
     }
 
     deinit {
+        // A child process that was just started may share the descriptor until its exec: closing alone would leave the
+        // lock with it for that moment.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 }

@@ -57,11 +57,11 @@ extension SpoolStore {
             lastInstants.append(instantFloor)
         }
 
-        /// Whether a reading can be taken: its point is in the dictionary, its value finite, its instant possible.
+        /// The first reading that cannot be taken: its point is not in the dictionary, its value not finite or its instant
+        /// impossible.
         func firstUnfit(_ readings: [Reading]) -> Reading? {
-            let points = 1...UInt32(clamping: max(1, keys.count))
-            return readings.first { reading in
-                !points.contains(reading.point.rawValue) || keys.isEmpty || !reading.value.isFinite
+            readings.first { reading in
+                !keys.indices.contains(Int(reading.point.rawValue) - 1) || !reading.value.isFinite
                     || !(0...ChunkHeader.limit / 2).contains(reading.instant.nanoseconds)
             }
         }

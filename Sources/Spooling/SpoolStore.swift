@@ -35,8 +35,13 @@
 // After a restart, windows whose mark was committed and whose settlement was not come first, with the same readings and
 // times, and are unclear.
 //
-// NOT PROMISED: a damaged chunk is skipped and counted, a damaged file is refused; repair comes with a later version.
-// Nothing protects against a disk that lies about having written.
+// LIMITS: 65536 points; 4096 shapes; 4096 readings in a chunk; 65536 in a lease; 64 open leases an uplink; the bytes of the
+// settings for file and log together, of which history takes half at most. A full spool still takes marks, settlements
+// and quarantine rows. A call waits at most 2 s for a lock that another program holds.
+//
+// NOT PROMISED: a damaged chunk is skipped, listed and counted; a file that SQLite cannot read is refused, not repaired.
+// Nothing protects against a disk that lies about having written. A backward step of the clock squeezes times together
+// (FrozenTimes.swift). The time that a reading gets is only as true as the clock at its first lease.
 internal import CSQLite
 public import Metering
 
@@ -99,8 +104,8 @@ public final class SpoolStore {
 
     /// The key of a point, or nil when the dictionary has no such number.
     public func key(of point: PointID) -> String? {
-        (1...UInt32(clamping: max(1, state.keys.count))).contains(point.rawValue) && !state.keys.isEmpty
-            ? state.keys[Int(point.rawValue) - 1] : nil
+        let index = Int(point.rawValue) - 1
+        return state.keys.indices.contains(index) ? state.keys[index] : nil
     }
 
     /// The numbers of points, in the order of their keys here. New keys are in the dictionary on disk before this returns.
