@@ -23,9 +23,10 @@ struct Provisioner {
     /// Most pages of a Thing's Datastreams that are read; the rest is looked up by name.
     private static let mostPages = 50
 
-    /// Where a point belongs: a configured meter's point, or only a key.
+    /// Where a point belongs: a configured meter's point, by their places in the plan, or only a key. (Copies of the
+    /// points would be the largest thing an idle agent holds.)
     private enum Place {
-        case configured(meter: Int, Point)
+        case configured(meter: Int, point: Int)
         case retired(key: String)
     }
 
@@ -41,8 +42,8 @@ struct Provisioner {
         var places: [PointID: Place] = [:]
         for (key, id) in plan.ids { places[id] = .retired(key: key) }
         for (index, meter) in plan.meters.enumerated() {
-            for point in meter.points {
-                if let id = plan.ids[point.key] { places[id] = .configured(meter: index, point) }
+            for (place, point) in meter.points.enumerated() {
+                if let id = plan.ids[point.key] { places[id] = .configured(meter: index, point: place) }
             }
         }
         self.places = places
@@ -75,7 +76,7 @@ struct Provisioner {
         _ points: [PointID]
     ) throws(DeliveryFailure) -> [DeliveryMachine.MissingDatastream] {
         var missing: [DeliveryMachine.MissingDatastream] = []
-        var byMeter: [Int: [(PointID, Point)]] = [:]
+        var byMeter: [Int: [(id: PointID, point: Int)]] = [:]
         for id in points where datastreams[id] == nil {
             switch places[id] {
             case .configured(let meter, let point): byMeter[meter, default: []].append((id, point))
@@ -99,19 +100,20 @@ struct Provisioner {
     }
 
     private mutating func provision(
-        _ points: [(PointID, Point)], of meter: Int
+        _ points: [(id: PointID, point: Int)], of meter: Int
     ) throws(DeliveryFailure) -> [DeliveryMachine.MissingDatastream] {
         let thing: EntityID
         let listed: (ids: [String: EntityID], isComplete: Bool)
         switch try Self.attempt({ try self.thing(meter) }) {
-        case .failure(let refused): return points.map { .init(point: $0.0, reason: refused.reason) }
+        case .failure(let refused): return points.map { .init(point: $0.id, reason: refused.reason) }
         case .success(let found):
             thing = found.id
             // A Thing made just now has no Datastreams.
             listed = found.isNew ? ([:], true) : try list(of: found.id)
         }
         var missing: [DeliveryMachine.MissingDatastream] = []
-        for (id, point) in points {
+        for (id, place) in points {
+            let point = meters[meter].points[place]
             let name = Entities.datastreamName(point.key, gateway: gateway)
             if let found = listed.ids[name] {
                 keep(found, for: id)

@@ -48,8 +48,10 @@ public actor ModbusBus {
     ) {
         var entries: [Entry] = []
         for (index, meter) in meters.enumerated() {
-            for interval in Set(meter.points.map(\.interval)).sorted() {
-                let points = meter.points.filter { $0.interval == interval }
+            let intervals = Set(meter.points.map(\.interval)).sorted()
+            for interval in intervals {
+                // The usual meter has one interval, and shares its points with the configuration.
+                let points = intervals.count == 1 ? meter.points : meter.points.filter { $0.interval == interval }
                 guard let numbers = Self.lookUp(points, in: ids) else {
                     preconditionFailure("a point of \(meter.id) has no number in the spool")
                 }

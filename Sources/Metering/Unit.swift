@@ -1,64 +1,81 @@
 /// A unit of measurement, named by its UCUM code (https://ucum.org); only units of the table below are known.
 public struct Unit: Hashable, Sendable {
-    /// The UCUM code: `kW.h`.
-    public let ucum: String
-    /// The name people read: `kilowatt hour`.
-    public let name: String
-    /// The symbol people read: `kWh`.
-    public let symbol: String
-    /// The QUDT unit (http://qudt.org/vocab/unit/), where there is one.
-    public let qudt: String?
+    /// The place in the table: every point of every meter has a unit, so it is one byte.
+    private let index: UInt8
 
     /// The unit with this UCUM code, or nil when the table has none.
     public init?(ucum: String) {
-        guard let unit = Self.known.first(where: { $0.ucum == ucum }) else { return nil }
-        self = unit
+        guard let index = Self.table.firstIndex(where: { $0.ucum == ucum }) else { return nil }
+        self.index = UInt8(index)
     }
 
-    /// Every unit that parthe knows. UCUM has no var: 1 var is written `V.A{reactive}`.
-    public static let known: [Unit] = [
-        Unit("V", "volt", "V", "V"),
-        Unit("mV", "millivolt", "mV", "MilliV"),
-        Unit("kV", "kilovolt", "kV", "KiloV"),
-        Unit("A", "ampere", "A", "A"),
-        Unit("mA", "milliampere", "mA", "MilliA"),
-        Unit("Hz", "hertz", "Hz", "HZ"),
-        Unit("W", "watt", "W", "W"),
-        Unit("kW", "kilowatt", "kW", "KiloW"),
-        Unit("MW", "megawatt", "MW", "MegaW"),
-        Unit("V.A", "volt ampere", "VA", "V-A"),
-        Unit("kV.A", "kilovolt ampere", "kVA", "KiloV-A"),
-        Unit("V.A{reactive}", "volt ampere reactive", "var", "V-A_Reactive"),
-        Unit("kV.A{reactive}", "kilovolt ampere reactive", "kvar", "KiloV-A_Reactive"),
-        Unit("W.h", "watt hour", "Wh", "W-HR"),
-        Unit("kW.h", "kilowatt hour", "kWh", "KiloW-HR"),
-        Unit("MW.h", "megawatt hour", "MWh", "MegaW-HR"),
-        Unit("V.A.h", "volt ampere hour", "VAh", "V-A-HR"),
-        Unit("kV.A.h", "kilovolt ampere hour", "kVAh", "KiloV-A-HR"),
-        Unit("V.A.h{reactive}", "volt ampere reactive hour", "varh", "V-A_Reactive-HR"),
-        Unit("kV.A.h{reactive}", "kilovolt ampere reactive hour", "kvarh", "KiloV-A_Reactive-HR"),
-        Unit("deg", "degree (angle)", "°", "DEG"),
-        Unit("%", "percent", "%", "PERCENT"),
-        Unit("[ppm]", "parts per million", "ppm", "PPM"),
-        Unit("1", "dimensionless", "1", "UNITLESS"),
-        Unit("Cel", "degree Celsius", "°C", "DEG_C"),
-        Unit("K", "kelvin", "K", "K"),
-        Unit("bar", "bar", "bar", "BAR"),
-        Unit("Pa", "pascal", "Pa", "PA"),
-        Unit("m3", "cubic metre", "m³", "M3"),
-        Unit("l", "litre", "l", "L"),
-        Unit("m3/h", "cubic metre per hour", "m³/h", "M3-PER-HR"),
-        Unit("l/h", "litre per hour", "l/h", "L-PER-HR"),
-        Unit("J", "joule", "J", "J"),
-        Unit("GJ", "gigajoule", "GJ", "GigaJ"),
-        Unit("s", "second", "s", "SEC"),
-        Unit("h", "hour", "h", "HR"),
+    private init(index: Int) {
+        self.index = UInt8(index)
+    }
+
+    /// The UCUM code: `kW.h`.
+    public var ucum: String { Self.table[Int(index)].ucum }
+    /// The name people read: `kilowatt hour`.
+    public var name: String { Self.table[Int(index)].name }
+    /// The symbol people read: `kWh`.
+    public var symbol: String { Self.table[Int(index)].symbol }
+    /// The QUDT unit (http://qudt.org/vocab/unit/), where there is one.
+    public var qudt: String? { Self.table[Int(index)].qudt.map { "http://qudt.org/vocab/unit/" + $0 } }
+
+    /// Every unit that parthe knows.
+    public static let known: [Unit] = table.indices.map(Unit.init(index:))
+
+    private struct Entry {
+        let ucum: String
+        let name: String
+        let symbol: String
+        let qudt: String?
+
+        init(_ ucum: String, _ name: String, _ symbol: String, _ qudt: String?) {
+            self.ucum = ucum
+            self.name = name
+            self.symbol = symbol
+            self.qudt = qudt
+        }
+    }
+
+    /// UCUM has no var: 1 var is written `V.A{reactive}`.
+    private static let table: [Entry] = [
+        Entry("V", "volt", "V", "V"),
+        Entry("mV", "millivolt", "mV", "MilliV"),
+        Entry("kV", "kilovolt", "kV", "KiloV"),
+        Entry("A", "ampere", "A", "A"),
+        Entry("mA", "milliampere", "mA", "MilliA"),
+        Entry("Hz", "hertz", "Hz", "HZ"),
+        Entry("W", "watt", "W", "W"),
+        Entry("kW", "kilowatt", "kW", "KiloW"),
+        Entry("MW", "megawatt", "MW", "MegaW"),
+        Entry("V.A", "volt ampere", "VA", "V-A"),
+        Entry("kV.A", "kilovolt ampere", "kVA", "KiloV-A"),
+        Entry("V.A{reactive}", "volt ampere reactive", "var", "V-A_Reactive"),
+        Entry("kV.A{reactive}", "kilovolt ampere reactive", "kvar", "KiloV-A_Reactive"),
+        Entry("W.h", "watt hour", "Wh", "W-HR"),
+        Entry("kW.h", "kilowatt hour", "kWh", "KiloW-HR"),
+        Entry("MW.h", "megawatt hour", "MWh", "MegaW-HR"),
+        Entry("V.A.h", "volt ampere hour", "VAh", "V-A-HR"),
+        Entry("kV.A.h", "kilovolt ampere hour", "kVAh", "KiloV-A-HR"),
+        Entry("V.A.h{reactive}", "volt ampere reactive hour", "varh", "V-A_Reactive-HR"),
+        Entry("kV.A.h{reactive}", "kilovolt ampere reactive hour", "kvarh", "KiloV-A_Reactive-HR"),
+        Entry("deg", "degree (angle)", "°", "DEG"),
+        Entry("%", "percent", "%", "PERCENT"),
+        Entry("[ppm]", "parts per million", "ppm", "PPM"),
+        Entry("1", "dimensionless", "1", "UNITLESS"),
+        Entry("Cel", "degree Celsius", "°C", "DEG_C"),
+        Entry("K", "kelvin", "K", "K"),
+        Entry("bar", "bar", "bar", "BAR"),
+        Entry("Pa", "pascal", "Pa", "PA"),
+        Entry("m3", "cubic metre", "m³", "M3"),
+        Entry("l", "litre", "l", "L"),
+        Entry("m3/h", "cubic metre per hour", "m³/h", "M3-PER-HR"),
+        Entry("l/h", "litre per hour", "l/h", "L-PER-HR"),
+        Entry("J", "joule", "J", "J"),
+        Entry("GJ", "gigajoule", "GJ", "GigaJ"),
+        Entry("s", "second", "s", "SEC"),
+        Entry("h", "hour", "h", "HR"),
     ]
-
-    private init(_ ucum: String, _ name: String, _ symbol: String, _ qudt: String?) {
-        self.ucum = ucum
-        self.name = name
-        self.symbol = symbol
-        self.qudt = qudt.map { "http://qudt.org/vocab/unit/" + $0 }
-    }
 }
