@@ -54,9 +54,9 @@ public final class AgentHarness {
         process?.kill()
     }
 
-    /// Ends it in order; nil when it had to be killed after 10 s.
+    /// Ends it in order; nil when it did not end within the 5 s that it promises, and had to be killed.
     public func terminate() -> Int32? {
-        process?.terminate()
+        process?.terminate(within: 5)
     }
 
     /// Sends it SIGHUP.

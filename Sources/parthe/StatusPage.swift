@@ -13,7 +13,7 @@ struct StatusPage {
 
     var text: String {
         let head = headLines + [""]
-        let foot = [""] + spoolLines + uplinkLines
+        let foot = [""] + busLines + spoolLines + uplinkLines
         let room = lines == .max ? .max : max(4, lines - head.count - foot.count)
         return (head + meterLines(room) + foot).joined(separator: "\n")
     }
@@ -61,6 +61,22 @@ struct StatusPage {
             + Terminal.right(span(meter.intervalMilliseconds), 6) + " " + Terminal.right(last, 10) + " "
             + Terminal.right(String(meter.polls), 6) + " " + Terminal.right(String(meter.failedPolls), 6) + "  "
             + (state ?? (meter.lastReadingAgeMilliseconds == nil ? "waiting" : "ok"))
+    }
+
+    private var busLines: [String] {
+        if lines == .max {
+            return report.buses.map { bus in
+                let state = bus.connected.map { $0 ? "connected" : "not connected" } ?? "waiting"
+                return "bus     \(bus.id): \(bus.endpoint), \(state), \(Int((bus.load * 100).rounded())) % busy"
+            }
+        }
+        guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }
+        let connected = report.buses.count { $0.connected ?? false }
+        return [
+            cut(
+                "buses   \(connected) of \(report.buses.count) connected; busiest \(busiest.id), "
+                    + "\(Int((busiest.load * 100).rounded())) %")
+        ]
     }
 
     private var spoolLines: [String] {

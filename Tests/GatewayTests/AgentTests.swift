@@ -98,6 +98,36 @@ import Testing
         #expect(try rig.settle(within: 120).isClean)
     }
 
+    /// A meter that lets the bus wait for ten seconds does not hold up the end.
+    @Test func theEndDoesNotWaitForASlowMeter() throws {
+        let rig = try Rig(count: 1)
+        try rig.agent.configure(
+            rig.configuration(meters: 1).replacing("timeout: 300ms", with: "timeout: 10s"))
+        try rig.agent.start()
+        _ = try rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
+        rig.meters.setMisbehaviour(.silence, of: 0)
+        _ = AgentHarness.wait(1) { false }
+        #expect(rig.agent.terminate() == 0, "not ended within 5 s:\n\(rig.agent.log)")
+        #expect(rig.agent.log.contains("ended"))
+    }
+
+    /// A second agent on the same spool or socket is refused with a sentence, and harms nothing.
+    @Test func aSecondAgentIsRefused() throws {
+        let rig = try Rig(count: 1)
+        try rig.agent.start()
+        _ = try rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
+        let second = try Outcome(
+            "run", "--config", rig.agent.configurationFile, "--state", rig.agent.spoolFolder, "--socket",
+            rig.folder + "/other.sock")
+        #expect(second.code == 73, "\(second.text)")
+        #expect(second.text.contains("stop the other agent"), "\(second.text)")
+        let third = try Outcome(
+            "run", "--config", rig.agent.configurationFile, "--state", rig.folder + "/other", "--socket",
+            rig.agent.socket)
+        #expect(third.code == 71, "\(third.text)")
+        #expect(try rig.settle().isClean)
+    }
+
     @Test func aNewConfigurationIsTakenAndAWrongOneRefused() throws {
         let rig = try Rig(count: 2)
         try rig.agent.configure(rig.configuration(meters: 1))

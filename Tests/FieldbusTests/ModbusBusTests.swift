@@ -1,0 +1,80 @@
+import Configuration
+import Fieldbus
+import Lab
+import Metering
+import Posix
+import Testing
+
+@Suite struct ModbusBusTests {
+    /// A bus with one simulated meter, and an intake of `capacity` readings.
+    private struct Rig {
+        let meters: SimulatedMeters
+        let intake: Intake
+        let bus: ModbusBus
+        let pointCount: Int
+
+        init(capacity: Int, timeout: Duration = .seconds(1)) throws {
+            SignalQueue.ignorePipe()
+            let definition = try #require(try Catalogue(share: nil).definition(model: "eastron-sdm230"))
+            meters = try SimulatedMeters(definition, count: 1)
+            intake = Intake(capacity: capacity)
+            let points = definition.points.map { Point(meter: "m", definition: $0, interval: .milliseconds(50)) }
+            pointCount = points.count
+            let place = Location(latitude: .zero, longitude: .zero)
+            let meter = Meter(id: "m", bus: "b", unit: 1, definition: definition, points: points, location: place)
+            let ids = Dictionary(
+                uniqueKeysWithValues: points.enumerated().map { ($1.key, PointID(rawValue: UInt32($0 + 1))) })
+            let settings = BusSettings(
+                id: "b", endpoint: .tcp(host: "127.0.0.1", port: meters.ports[0]), responseTimeout: timeout)
+            bus = ModbusBus(settings: settings, meters: [meter], ids: ids, intake: intake) { _ in }
+        }
+    }
+
+    /// Without room in the intake whole polls are skipped and counted, and nothing is asked of the meter.
+    @Test func aFullIntakeSkipsPollsAndCountsThem() async throws {
+        let rig = try Rig(capacity: 50)
+        defer { rig.meters.stop() }
+        let run = Task.detached { [bus = rig.bus] in await bus.run() }
+        let isSkipping = AgentHarness.wait(10) { rig.bus.status.meters[0].skippedPolls >= 3 }
+        #expect(isSkipping)
+        let asked = rig.meters.requestCount(of: 0)
+        let skipped = rig.bus.status.meters[0].skippedPolls
+        _ = AgentHarness.wait(10) { rig.bus.status.meters[0].skippedPolls > skipped }
+        #expect(rig.meters.requestCount(of: 0) == asked, "a meter is asked although there is no room")
+        #expect(rig.intake.fill.waiting == 2 * rig.pointCount, "two whole polls fit, a part of one never")
+        #expect(rig.intake.fill.skippedPolls >= skipped)
+
+        let taken = rig.intake.take()
+        #expect(taken.count == 2 * rig.pointCount)
+        #expect(AgentHarness.wait(10) { rig.intake.fill.waiting > 0 }, "with room it goes on by itself")
+        rig.bus.stop()
+        await run.value
+        #expect(rig.meters.functionCounts.keys.allSatisfy { $0 == 3 || $0 == 4 })
+    }
+
+    /// Polls happen at multiples of the interval in UTC, and readings carry the time at which the answer arrived.
+    @Test func readingsCarryTheirArrival() async throws {
+        let rig = try Rig(capacity: 10_000)
+        defer { rig.meters.stop() }
+        let begin = BootClock.now
+        let run = Task.detached { [bus = rig.bus] in await bus.run() }
+        #expect(AgentHarness.wait(10) { rig.bus.status.meters[0].polls >= 5 })
+        rig.bus.stop()
+        await run.value
+        let end = BootClock.now
+        let readings = rig.intake.take()
+        #expect(readings.count >= 5 * rig.pointCount)
+        #expect(readings.allSatisfy { begin < $0.instant && $0.instant < end })
+        #expect(zip(readings, readings.dropFirst()).allSatisfy { $0.instant <= $1.instant })
+        #expect(!rig.bus.status.meters.contains { $0.error != nil })
+    }
+
+    @Test func stoppingWaitsForNoPoll() async throws {
+        let rig = try Rig(capacity: 10_000)
+        defer { rig.meters.stop() }
+        let run = Task.detached { [bus = rig.bus] in await bus.run() }
+        rig.bus.stop()
+        await run.value
+        #expect(rig.meters.connectionCount == 0)
+    }
+}
