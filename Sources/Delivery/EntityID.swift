@@ -1,27 +1,43 @@
 /// The platform's id of an entity: an integer or any text, opaque to us.
 struct EntityID: Hashable, Sendable {
-    /// The id as JSON: `12` or `"3f2a"`.
-    let json: [UInt8]
-    /// The id in a path, percent-encoded: `12` or `'3f2a'`.
-    let path: String
+    /// The digits or the text. Up to 15 bytes stand in the value itself, so the usual id costs no memory of its own.
+    private let text: String
+    private let isInteger: Bool
 
     /// An integer id, by its digits; nil when it is no integer.
     init?(integer digits: some StringProtocol) {
-        let bytes = Array(digits.utf8)
-        let number = bytes.first == UInt8(ascii: "-") ? bytes.dropFirst() : bytes[...]
+        let number = digits.utf8.first == UInt8(ascii: "-") ? digits.utf8.dropFirst() : digits.utf8[...]
         guard !number.isEmpty, number.count <= 20, number.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        json = bytes
-        path = String(digits)
+        text = String(digits)
+        isInteger = true
     }
 
     /// A text id.
     init(text: String) {
+        self.text = text
+        isInteger = false
+    }
+
+    /// Appends the id as JSON: `12` or `"3f2a"`.
+    func append(to bytes: inout [UInt8]) {
+        guard !isInteger else { return bytes.append(contentsOf: text.utf8) }
         var writer = JSONText()
         writer.string(text)
-        json = writer.bytes
-        path =
-            "'" + URLText.encoded(text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))
-            + "'"
+        bytes.append(contentsOf: writer.bytes)
+    }
+
+    /// The id as JSON.
+    var json: [UInt8] {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// The id in a path, percent-encoded: `12` or `'3f2a'`.
+    var path: String {
+        guard !isInteger else { return text }
+        let doubled = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+        return "'" + URLText.encoded(doubled) + "'"
     }
 
     /// The id of an entity in an answer: `@iot.id`, or `id` as SensorThings 2.0 and some servers write it.

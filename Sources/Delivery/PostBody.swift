@@ -12,16 +12,15 @@ struct PostBody {
     private(set) var bytes: [UInt8] = []
     private var time = TimeText()
 
-    /// What stands before the rows of a Datastream; kept ready for each.
-    static func prefix(_ datastream: EntityID) -> [UInt8] {
-        Array(#"{"Datastream":{"@iot.id":"#.utf8) + datastream.json
-            + Array(#"},"components":["phenomenonTime","resultTime","result"],"dataArray":["#.utf8)
-    }
+    /// What stands before and behind the Datastream's id.
+    private static let beforeID = Array(#"{"Datastream":{"@iot.id":"#.utf8)
+    private static let afterID = Array(
+        #"},"components":["phenomenonTime","resultTime","result"],"dataArray":["#.utf8)
 
     /// Writes the open readings of a range of a window.
     ///
-    /// Precondition: each of their points has a prefix.
-    mutating func write(_ window: DeliveryWindow, _ range: Range<Int>, prefixes: [PointID: [UInt8]]) {
+    /// Precondition: each of their points has a Datastream.
+    mutating func write(_ window: DeliveryWindow, _ range: Range<Int>, datastreams: [PointID: EntityID]) {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(UInt8(ascii: "["))
         var group: PointID?
@@ -30,11 +29,13 @@ struct PostBody {
             if reading.point == group {
                 bytes.append(UInt8(ascii: ","))
             } else {
-                guard let prefix = prefixes[reading.point] else {
+                guard let datastream = datastreams[reading.point] else {
                     preconditionFailure("point \(reading.point.rawValue) is sent without a Datastream")
                 }
                 if group != nil { bytes.append(contentsOf: Self.betweenGroups) }
-                bytes.append(contentsOf: prefix)
+                bytes.append(contentsOf: Self.beforeID)
+                datastream.append(to: &bytes)
+                bytes.append(contentsOf: Self.afterID)
                 group = reading.point
             }
             bytes.append(UInt8(ascii: "["))

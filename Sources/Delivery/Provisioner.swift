@@ -9,8 +9,6 @@ internal import Metering
 struct Provisioner {
     /// The Datastream of each point that has been found or made.
     private(set) var datastreams: [PointID: EntityID] = [:]
-    /// What stands before the rows of each of them.
-    private(set) var prefixes: [PointID: [UInt8]] = [:]
 
     private let platform: Platform
     private let gateway: GatewaySettings
@@ -52,7 +50,6 @@ struct Provisioner {
     /// Forgets every id: the platform no longer has one of them, so all are in doubt.
     mutating func forget() {
         datastreams = [:]
-        prefixes = [:]
         forgetReferences()
     }
 
@@ -83,7 +80,7 @@ struct Provisioner {
             case .retired(let key):
                 let name = Entities.datastreamName(key, gateway: gateway)
                 if let found = try find("Datastreams", name: name) {
-                    keep(found, for: id)
+                    datastreams[id] = found
                 } else {
                     let reason = "\(key) is no longer configured, and the platform has no Datastream \(name)"
                     missing.append(.init(point: id, reason: reason, isCertain: true))
@@ -116,7 +113,7 @@ struct Provisioner {
             let point = meters[meter].points[place]
             let name = Entities.datastreamName(point.key, gateway: gateway)
             if let found = listed.ids[name] {
-                keep(found, for: id)
+                datastreams[id] = found
                 continue
             }
             let result = try Self.attempt {
@@ -128,16 +125,11 @@ struct Provisioner {
                         observedProperty: try observedProperty(point.definition.quantity)))
             }
             switch result {
-            case .success(let made): keep(made, for: id)
+            case .success(let made): datastreams[id] = made
             case .failure(let refused): missing.append(.init(point: id, reason: refused.reason))
             }
         }
         return missing
-    }
-
-    private mutating func keep(_ datastream: EntityID, for point: PointID) {
-        datastreams[point] = datastream
-        prefixes[point] = PostBody.prefix(datastream)
     }
 
     private mutating func thing(_ meter: Int) throws -> (id: EntityID, isNew: Bool) {

@@ -180,7 +180,7 @@ public actor UplinkRunner {
     }
 
     private func post(_ range: Range<Int>) throws(DeliveryFailure) -> [DeliveryMachine.FailedRow] {
-        body.write(machine.window, range, prefixes: provisioner.prefixes)
+        body.write(machine.window, range, datastreams: provisioner.datastreams)
         let answer = try platform.post("CreateObservations", body.bytes)
         return try Replies.failedRows(answer.body, rows: machine.window.count(in: range, .open))
     }

@@ -96,7 +96,7 @@ public actor Spool {
     /// Commits until `stop()`, then once more. Call once.
     public func run() async {
         lastCommit = BootClock.now
-        nextCommit = lastCommit + settings.commitInterval
+        nextCommit = commitTime(after: lastCommit)
         while !isStopping.load(ordering: .acquiring) {
             let now = BootClock.now
             if now >= nextCommit {
@@ -155,13 +155,24 @@ public actor Spool {
         executor.wake()
     }
 
+    /// The next commit's moment: a quarter of a second behind a multiple of the interval in UTC.
+    ///
+    /// Polls are aligned to full seconds. A commit just behind takes what they brought, so that a power cut finds little
+    /// that is not on disk, and disk, uplink and buses take turns.
+    private func commitTime(after now: Instant) -> Instant {
+        let interval = max(1, settings.commitInterval.wholeMilliseconds)
+        let time = BootClock.offset.timestamp(of: now).milliseconds - min(250, interval / 2)
+        let passed = time % interval
+        return now + .milliseconds(interval - (passed < 0 ? passed + interval : passed))
+    }
+
     private func commit() {
         let readings = intake.take(replacing: spare)
         spare = []
         let now = BootClock.now
         defer {
             lastCommit = now
-            nextCommit = now + settings.commitInterval
+            nextCommit = commitTime(after: now)
             for waiter in waiters { waiter.resume() }
             waiters = []
         }

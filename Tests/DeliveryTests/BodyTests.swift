@@ -16,15 +16,15 @@ import Testing
         reading(3, 3, "2026-11-01T00:00:10.005Z", .decimal(ExactDecimal(magnitude: .max))),
         reading(4, 7, "2026-11-01T00:00:12.000Z", .double(-0.5)),
     ]
-    static let prefixes = [
-        PointID(rawValue: 7): PostBody.prefix(EntityID(integer: "2")!),
-        PointID(rawValue: 3): PostBody.prefix(EntityID(text: "it's \"é\"")),
+    static let datastreams = [
+        PointID(rawValue: 7): EntityID(integer: "2")!,
+        PointID(rawValue: 3): EntityID(text: "it's \"é\""),
     ]
 
     @Test func postsAreGroupedByDatastreamAndOrderedByTime() {
         let window = DeliveryWindow(Self.readings)
         var body = PostBody()
-        body.write(window, 0..<4, prefixes: Self.prefixes)
+        body.write(window, 0..<4, datastreams: Self.datastreams)
         #expect(
             String(decoding: body.bytes, as: UTF8.self)
                 == #"[{"Datastream":{"@iot.id":"it's \"é\""},"components":["phenomenonTime","resultTime","result"],"#
@@ -40,13 +40,13 @@ import Testing
         window.mark(0, .accepted)
         window.mark(2, .doubtful)
         var body = PostBody()
-        body.write(window, 0..<4, prefixes: Self.prefixes)
+        body.write(window, 0..<4, datastreams: Self.datastreams)
         #expect(
             String(decoding: body.bytes, as: UTF8.self)
                 == #"[{"Datastream":{"@iot.id":2},"components":["phenomenonTime","resultTime","result"],"#
                 + #""dataArray":[["2026-11-01T00:00:10.000Z","2026-11-01T00:00:10.000Z",12.3],"#
                 + #"["2026-11-01T00:00:12.000Z","2026-11-01T00:00:12.000Z",-0.5]]}]"#)
-        body.write(window, 0..<1, prefixes: Self.prefixes)
+        body.write(window, 0..<1, datastreams: Self.datastreams)
         #expect(body.bytes == Array("[]".utf8))
     }
 
