@@ -79,6 +79,24 @@ public final class AgentHarness {
         return try condition()
     }
 
+    /// The same without holding a thread: for tests, which share few.
+    public static func wait(_ seconds: Double, until condition: () throws -> Bool) async throws -> Bool {
+        let deadline = BootClock.now + .seconds(seconds)
+        repeat {
+            if try condition() { return true }
+            try await Task.sleep(for: .milliseconds(20))
+        } while BootClock.now < deadline
+        return try condition()
+    }
+
+    /// Ends it in order, without holding a thread; nil when it did not end within 5 s, and had to be killed.
+    public func terminate() async throws -> Int32? {
+        process?.signal(SIGTERM)
+        if try await Self.wait(5, until: { exitCode != nil }) { return exitCode }
+        process?.kill()
+        return nil
+    }
+
     /// A program in the folder of the one that runs.
     public static func siblingProgram(_ name: String) -> String {
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -60,7 +60,7 @@ import Testing
     }
 
     /// An answer that comes after its time is thrown away, and never taken for the answer to the next request.
-    @Test func aLateAnswerIsNotTheNextOne() throws {
+    @Test func aLateAnswerIsNotTheNextOne() async throws {
         let meters = try meters()
         defer { meters.stop() }
         var link = link(meters.ports[0], timeout: .milliseconds(300))
@@ -70,7 +70,7 @@ import Testing
         let isConnected = link.isConnected
         #expect(isConnected, "one silence does not cost the connection")
         // By then it waits in the socket, before the answer to the next request.
-        _ = AgentHarness.wait(0.5) { false }
+        _ = try await AgentHarness.wait(0.5) { false }
         #expect(throws: Never.self) { try link.read(RegisterSpan(function: .input, address: 70, count: 4), unit: 1) }
         let (count, late) = (link.words.count, link.lateAnswers)
         #expect(count == 4)
@@ -110,7 +110,7 @@ import Testing
     }
 
     /// One byte at a time does not stretch the response timeout.
-    @Test func aTricklingAnswerIsBounded() throws {
+    @Test func aTricklingAnswerIsBounded() async throws {
         let meters = try meters()
         defer { meters.stop() }
         // 29 bytes take 58 ms.
@@ -123,7 +123,7 @@ import Testing
         #expect(BootClock.now - begin < .seconds(5))
         meters.setMisbehaviour(nil, of: 0)
         // What still trickles in belongs to the old request: it is late or it ends the connection, never a value.
-        let good = AgentHarness.wait(5) { (try? link.read(span, unit: 1)) != nil }
+        let good = try await AgentHarness.wait(5) { (try? link.read(span, unit: 1)) != nil }
         #expect(good)
     }
 

@@ -3,43 +3,43 @@ import Lab
 import Metering
 import Testing
 
-@Suite struct AgentTests {
-    @Test func everyReadingArrivesOnceAndExactly() throws {
+@Suite(.serialized) struct AgentTests {
+    @Test func everyReadingArrivesOnceAndExactly() async throws {
         let rig = try Rig()
         try rig.agent.start()
-        let report = try rig.status { $0.uplinks.first.map { $0.delivered > 500 } ?? false }
+        let report = try await rig.status { $0.uplinks.first.map { $0.delivered > 500 } ?? false }
         #expect(report.problems.isEmpty, "\(report.problems)")
         #expect(report.meters.map(\.id) == ["meter-1", "meter-2"])
-        let audit = try rig.settle()
+        let audit = try await rig.settle()
         #expect(audit.isClean, "\(audit.summary)")
         #expect(audit.committed > 500)
         #expect(rig.meters.refusedRequests == 0, "something but FC 3 and 4 was sent: \(rig.meters.functionCounts)")
     }
 
-    @Test func anOutageLosesNothing() throws {
+    @Test func anOutageLosesNothing() async throws {
         let rig = try Rig()
         try rig.agent.start()
-        _ = try rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
+        _ = try await rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
         rig.stopPlatform()
-        let away = try rig.status { $0.spool.undelivered > 300 && $0.uplinks[0].error != nil }
+        let away = try await rig.status { $0.spool.undelivered > 300 && $0.uplinks[0].error != nil }
         #expect(away.problems.contains { $0.hasPrefix("uplink city:") }, "\(away.problems)")
         try rig.startPlatform()
-        #expect(try rig.settle().isClean)
+        #expect(try await rig.settle().isClean)
     }
 
-    @Test func aSilentMeterIsNamedAndTheOthersGoOn() throws {
+    @Test func aSilentMeterIsNamedAndTheOthersGoOn() async throws {
         let rig = try Rig(count: 3)
         try rig.agent.start()
-        _ = try rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
+        _ = try await rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
         rig.meters.setMisbehaviour(.silence, of: 1)
-        let report = try rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].failedPolls > 2 }
+        let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].failedPolls > 2 }
         #expect(report.problems == ["meter meter-2: no answer in time"])
         let before = report.meters[2].readings
-        _ = try rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
+        _ = try await rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
         rig.meters.setMisbehaviour(nil, of: 1)
-        _ = try rig.status { $0.meters[1].error == nil && $0.problems.isEmpty }
+        _ = try await rig.status { $0.meters[1].error == nil && $0.problems.isEmpty }
         #expect(rig.agent.log.contains("meter meter-2: answers again after"))
-        #expect(try rig.settle().isClean)
+        #expect(try await rig.settle().isClean)
     }
 
     /// Whatever a meter answers ends in a clear status line; when it comes to its senses, so does the status.
@@ -52,95 +52,95 @@ import Testing
         (.shortFrame, "no answer in time"),
         (.wrongTransaction, "no answer in time"),
     ])
-    func malformedAnswersAreNamed(misbehaviour: Misbehaviour, message: String) throws {
+    func malformedAnswersAreNamed(misbehaviour: Misbehaviour, message: String) async throws {
         let rig = try Rig(count: 1)
         rig.meters.setMisbehaviour(misbehaviour, of: 0)
         try rig.agent.start()
-        let report = try rig.status { $0.meters.first?.error?.contains(message) ?? false }
+        let report = try await rig.status { $0.meters.first?.error?.contains(message) ?? false }
         #expect(report.meters[0].hint != nil)
         let polls = report.meters[0].polls
         #expect(rig.meters.requestCount(of: 0) < 40 * Int(polls), "a busy loop on the bus")
         rig.meters.setMisbehaviour(nil, of: 0)
-        _ = try rig.status { $0.meters[0].error == nil && $0.meters[0].readings > 0 }
-        #expect(try rig.settle().isClean)
+        _ = try await rig.status { $0.meters[0].error == nil && $0.meters[0].readings > 0 }
+        #expect(try await rig.settle().isClean)
     }
 
     @Test(arguments: [
         (Fault.serverError, "500"), (.garbage201, ""), (.commitThenCut, ""), (.refuse, ""),
         (.unauthorized, "401"), (.wrongLengthArray, ""), (.tooManyRequests(retryAfter: 1), "429"),
     ])
-    func thePlatformsFailuresLoseNothing(fault: Fault, word: String) throws {
+    func thePlatformsFailuresLoseNothing(fault: Fault, word: String) async throws {
         let rig = try Rig(count: 1)
         var plan = FaultPlan()
         plan.chances = [FaultPlan.Chance(fault, 1)]
         plan.scope = .observations
         rig.platform?.setFaults(plan)
         try rig.agent.start()
-        let report = try rig.status { report in
+        let report = try await rig.status { report in
             report.uplinks.first.map { !$0.healthy && ($0.error ?? "").contains(word) } ?? false
         }
         #expect(report.problems.contains { $0.hasPrefix("uplink city:") })
         rig.platform?.setFaults(FaultPlan())
-        #expect(try rig.settle(within: 120).isClean)
+        #expect(try await rig.settle(within: 120).isClean)
     }
 
     /// A platform that answers 201 with errors among the rows: each row is judged by itself, and none is lost.
-    @Test func errorsAmongTheRowsLoseNothing() throws {
+    @Test func errorsAmongTheRowsLoseNothing() async throws {
         let rig = try Rig(count: 1)
         var plan = FaultPlan()
         plan.chances = [FaultPlan.Chance(.rowErrors(every: 3), 0.5)]
         plan.scope = .observations
         rig.platform?.setFaults(plan)
         try rig.agent.start()
-        _ = try rig.status { $0.uplinks.first.map { $0.delivered > 200 } ?? false }
+        _ = try await rig.status { $0.uplinks.first.map { $0.delivered > 200 } ?? false }
         #expect((rig.platform?.faultCounts["rowErrors"] ?? 0) > 0)
         rig.platform?.setFaults(FaultPlan())
-        #expect(try rig.settle(within: 120).isClean)
+        #expect(try await rig.settle(within: 120).isClean)
     }
 
     /// A meter that lets the bus wait for ten seconds does not hold up the end.
-    @Test func theEndDoesNotWaitForASlowMeter() throws {
+    @Test func theEndDoesNotWaitForASlowMeter() async throws {
         let rig = try Rig(count: 1)
         try rig.agent.configure(
             rig.configuration(meters: 1).replacing("timeout: 300ms", with: "timeout: 10s"))
         try rig.agent.start()
-        _ = try rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
+        _ = try await rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
         rig.meters.setMisbehaviour(.silence, of: 0)
-        _ = AgentHarness.wait(1) { false }
-        #expect(rig.agent.terminate() == 0, "not ended within 5 s:\n\(rig.agent.log)")
+        _ = try await AgentHarness.wait(1) { false }
+        #expect(try await rig.agent.terminate() == 0, "not ended within 5 s:\n\(rig.agent.log)")
         #expect(rig.agent.log.contains("ended"))
     }
 
     /// A second agent on the same spool or socket is refused with a sentence, and harms nothing.
-    @Test func aSecondAgentIsRefused() throws {
+    @Test func aSecondAgentIsRefused() async throws {
         let rig = try Rig(count: 1)
         try rig.agent.start()
-        _ = try rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
-        let second = try Outcome(
+        _ = try await rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
+        let second = try await Outcome(
             "run", "--config", rig.agent.configurationFile, "--state", rig.agent.spoolFolder, "--socket",
             rig.folder + "/other.sock")
         #expect(second.code == 73, "\(second.text)")
         #expect(second.text.contains("stop the other agent"), "\(second.text)")
-        let third = try Outcome(
+        let third = try await Outcome(
             "run", "--config", rig.agent.configurationFile, "--state", rig.folder + "/other", "--socket",
             rig.agent.socket)
         #expect(third.code == 71, "\(third.text)")
-        #expect(try rig.settle().isClean)
+        #expect(try await rig.settle().isClean)
     }
 
-    @Test func aNewConfigurationIsTakenAndAWrongOneRefused() throws {
+    @Test func aNewConfigurationIsTakenAndAWrongOneRefused() async throws {
         let rig = try Rig(count: 2)
         try rig.agent.configure(rig.configuration(meters: 1))
         try rig.agent.start()
-        _ = try rig.status { $0.meters.count == 1 && $0.meters[0].readings > 0 }
+        _ = try await rig.status { $0.meters.count == 1 && $0.meters[0].readings > 0 }
         try rig.agent.configure(rig.configuration(meters: 2) + "colour: blue\n")
         rig.agent.reload()
-        #expect(AgentHarness.wait(10) { rig.agent.log.contains("the new configuration is refused") })
+        #expect(try await AgentHarness.wait(10) { rig.agent.log.contains("the new configuration is refused") })
         #expect(rig.agent.log.contains("parthe.yaml:12:1: colour"), "\(rig.agent.log)")
-        _ = try rig.status { $0.meters.count == 1 && $0.problems.isEmpty }
+        _ = try await rig.status { $0.meters.count == 1 && $0.problems.isEmpty }
         try rig.agent.configure(rig.configuration(meters: 2))
         rig.agent.reload()
-        _ = try rig.status { $0.meters.count == 2 && $0.meters[1].readings > 0 && $0.problems.isEmpty }
-        #expect(try rig.settle().isClean)
+        _ = try await rig.status { $0.meters.count == 2 && $0.meters[1].readings > 0 && $0.problems.isEmpty }
+        #expect(try await rig.settle().isClean)
     }
 }

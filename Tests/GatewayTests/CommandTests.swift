@@ -3,68 +3,68 @@ import Lab
 import Posix
 import Testing
 
-@Suite struct CommandTests {
-    @Test func exitCodesAreThoseOfTheHelp() throws {
-        let help = try Outcome("--help")
+@Suite(.serialized) struct CommandTests {
+    @Test func exitCodesAreThoseOfTheHelp() async throws {
+        let help = try await Outcome("--help")
         #expect(help.code == 0)
         for code in ["64", "69", "71", "73", "78"] { #expect(help.text.contains("  \(code)  "), "\(code) is not documented") }
-        #expect(try Outcome("frobnicate").code == 64)
-        #expect(try Outcome("status", "--socket", "/nonexistent/parthe.sock").code == 69)
-        #expect(try Outcome("check", "--config", "/nonexistent/parthe.yaml").code == 78)
-        #expect(try Outcome("read", "main", "--config", "/nonexistent/parthe.yaml").code == 78)
-        #expect(try Outcome("run", "--config", "/nonexistent/parthe.yaml", "--socket", "/tmp/never").code == 78)
-        #expect(try Outcome("version").code == 0)
+        #expect(try await Outcome("frobnicate").code == 64)
+        #expect(try await Outcome("status", "--socket", "/nonexistent/parthe.sock").code == 69)
+        #expect(try await Outcome("check", "--config", "/nonexistent/parthe.yaml").code == 78)
+        #expect(try await Outcome("read", "main", "--config", "/nonexistent/parthe.yaml").code == 78)
+        #expect(try await Outcome("run", "--config", "/nonexistent/parthe.yaml", "--socket", "/tmp/never").code == 78)
+        #expect(try await Outcome("version").code == 0)
     }
 
-    @Test func shellCompletionIsPrinted() throws {
+    @Test func shellCompletionIsPrinted() async throws {
         for shell in ["bash", "zsh", "fish"] {
-            let outcome = try Outcome("--generate-completion-script", shell)
+            let outcome = try await Outcome("--generate-completion-script", shell)
             #expect(outcome.code == 0)
             #expect(outcome.text.contains("parthe"))
         }
     }
 
-    @Test func aMeterIsReadOnce() throws {
+    @Test func aMeterIsReadOnce() async throws {
         let rig = try Rig(count: 1)
-        let text = try Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
+        let text = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
         #expect(text.code == 0, "\(text.text)")
         #expect(text.text.contains("30001 = input 0"))
         #expect(!text.text.contains("\u{1B}"), "colours off a terminal")
-        let json = try Outcome("read", "meter-1", "--config", rig.agent.configurationFile, "--json")
+        let json = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile, "--json")
         #expect(json.code == 0)
         #expect(json.text.contains(#""manualRegister" : 30001"#))
 
         rig.meters.setMisbehaviour(.exception(2), of: 0, times: 1)
-        let partly = try Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
+        let partly = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
         #expect(partly.code == 1, "\(partly.text)")
         #expect(partly.text.contains("illegal data address"))
         rig.meters.setMisbehaviour(.silence, of: 0)
-        let silent = try Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
+        let silent = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
         #expect(silent.code == 69)
         #expect(silent.text.contains("no answer in time"))
         #expect(silent.text.contains("→"), "no hint")
-        #expect(try Outcome("read", "nobody", "--config", rig.agent.configurationFile).code == 78)
+        #expect(try await Outcome("read", "nobody", "--config", rig.agent.configurationFile).code == 78)
     }
 
-    @Test func theStatusFitsATerminal() throws {
+    @Test func theStatusFitsATerminal() async throws {
         let rig = try Rig(count: 30, interval: "1s")
         rig.meters.setMisbehaviour(.exception(2), of: 20)
         try rig.agent.start()
-        _ = try rig.status { $0.meters.count == 30 && $0.meters.allSatisfy { $0.polls > 0 } }
-        let page = try Outcome("status", "--socket", rig.agent.socket)
+        _ = try await rig.status { $0.meters.count == 30 && $0.meters.allSatisfy { $0.polls > 0 } }
+        let page = try await Outcome("status", "--socket", rig.agent.socket)
         #expect(page.code == 1, "a failing meter is no success")
         let lines = page.text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count <= 24, "\(page.text)")
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(page.text)")
         #expect(page.text.contains("meter meter-21: exception 2"))
-        let json = try Outcome("status", "--socket", rig.agent.socket, "--json")
+        let json = try await Outcome("status", "--socket", rig.agent.socket, "--json")
         let report = try #require(StatusReport(json: Array(json.text.utf8)))
         #expect(report.meters.count == 30)
-        #expect(try Outcome("status", "--socket", rig.agent.socket, "--all").text.contains("meter-30 "))
+        #expect(try await Outcome("status", "--socket", rig.agent.socket, "--all").text.contains("meter-30 "))
     }
 
     /// The shipped program has no code that forms a write: neither libmodbus' functions nor their names are in it.
-    @Test func theProgramCannotWriteToAMeter() throws {
+    @Test func theProgramCannotWriteToAMeter() async throws {
         let program = try File.read(AgentHarness.siblingProgram("parthe"), limit: 1 << 30)
         let names = ["modbus_write_", "modbus_mask_write_", "modbus_send_raw_request", "modbus_reply"]
         for name in names {

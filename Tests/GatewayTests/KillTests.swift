@@ -7,7 +7,7 @@ import Testing
 @Suite struct KillTests {
     /// The agent is killed at 50 seeded moments while meters run and the platform comes and goes: every reading that
     /// was committed arrives, none twice.
-    @Test(arguments: [1 as UInt64]) func fiftyKillsLoseNothingAndDoubleNothing(seed: UInt64) throws {
+    @Test(arguments: [1 as UInt64]) func fiftyKillsLoseNothingAndDoubleNothing(seed: UInt64) async throws {
         var random = SplitMix(seed: seed)
         let rig = try Rig(count: 3, interval: "100ms")
         for life in 1...50 {
@@ -19,14 +19,14 @@ import Testing
                 if Int.random(in: 0..<60, using: &random) == 0 {
                     if rig.platform == nil { try rig.startPlatform() } else { rig.stopPlatform() }
                 }
-                _ = AgentHarness.wait(0.02) { false }
+                _ = try await AgentHarness.wait(0.02) { false }
             }
             rig.agent.kill()
             #expect(rig.agent.exitCode == 137, "life \(life), seed \(seed): the agent ended by itself:\n\(rig.agent.log)")
         }
         try rig.startPlatform()
         try rig.agent.start()
-        let audit = try rig.settle(within: 120)
+        let audit = try await rig.settle(within: 120)
         #expect(audit.isClean, "seed \(seed): \(audit.summary)\n\(rig.agent.log)")
         #expect(audit.committed > 1000)
     }

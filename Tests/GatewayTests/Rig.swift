@@ -70,9 +70,9 @@ final class Rig {
     func status(
         within seconds: Double = 15, _ comment: Comment? = nil, location: SourceLocation = #_sourceLocation,
         where condition: (StatusReport) -> Bool
-    ) throws -> StatusReport {
+    ) async throws -> StatusReport {
         var last: StatusReport?
-        _ = AgentHarness.wait(seconds) {
+        _ = try await AgentHarness.wait(seconds) {
             last = agent.status
             return last.map(condition) ?? false
         }
@@ -82,10 +82,13 @@ final class Rig {
     }
 
     /// Stops the meters, lets the agent deliver everything, ends it in order, and compares spool and platform.
-    func settle(within seconds: Double = 60) throws -> AuditComparison {
+    func settle(within seconds: Double = 60) async throws -> AuditComparison {
         meters.stop()
-        _ = try status(within: seconds) { $0.spool.undelivered == 0 && $0.spool.waiting == 0 }
-        #expect(agent.terminate() == 0, "the agent did not end in order:\n\(agent.log)")
+        // A poll that was under way has ended when every meter has failed; what it brought is delivered then.
+        _ = try await status(within: seconds) { report in
+            report.meters.allSatisfy { $0.error != nil } && report.spool.undelivered == 0 && report.spool.waiting == 0
+        }
+        #expect(try await agent.terminate() == 0, "the agent did not end in order:\n\(agent.log)")
         let spool = try SpoolStore.openForReading(directory: agent.spoolFolder).audit()
         let audit = try #require(try platform?.audit())
         return AuditComparison(spool: spool, platform: audit, gateway: "test")
@@ -98,10 +101,11 @@ struct Outcome {
     var text: String
 
     /// Runs a program of the build with `arguments` to its end.
-    init(_ arguments: String..., program: String = "parthe") throws {
+    init(_ arguments: String..., program: String = "parthe") async throws {
         let folder = try LabFile.temporaryFolder("parthe-run")
         defer { LabFile.remove(folder: folder) }
         let child = try ChildProcess(AgentHarness.siblingProgram(program), arguments, log: folder + "/out")
+        while child.exitCode() == nil { try await Task.sleep(for: .milliseconds(10)) }
         code = child.wait()
         text = String(decoding: try File.read(folder + "/out"), as: UTF8.self)
     }

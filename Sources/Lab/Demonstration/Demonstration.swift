@@ -106,7 +106,12 @@ final class Demonstration {
     private func drain() throws -> Bool {
         let deadline = elapsed + Self.patience
         while elapsed < deadline {
-            if let status = agent.status, status.spool.undelivered == 0, status.spool.waiting == 0 { return true }
+            // A poll that was under way has ended when every meter has failed.
+            if let status = agent.status, status.meters.allSatisfy({ $0.error != nil }), status.spool.undelivered == 0,
+                status.spool.waiting == 0
+            {
+                return true
+            }
             try play(until: elapsed + 0.5)
         }
         return false
