@@ -6,12 +6,19 @@ internal import Metering
 public struct CheckReport: Codable, Sendable {
     /// One thing that is wrong or doubtful.
     public struct Finding: Codable, Sendable {
+        /// `error` or `warning`.
         public var severity: String
+        /// The file it stands in.
         public var file: String
+        /// The line, from 1.
         public var line: Int
+        /// The column, from 1.
         public var column: Int
+        /// The place in the configuration: `meters[0].unit`.
         public var path: String
+        /// What is wrong.
         public var message: String
+        /// What to do.
         public var hint: String?
         /// The whole as one text: `file:line:column: path: what`, and the hint.
         public var text: String
@@ -19,6 +26,7 @@ public struct CheckReport: Codable, Sendable {
 
     /// Whether the agent would start with it.
     public var isValid: Bool
+    /// Everything that is wrong or doubtful, file by file.
     public var findings: [Finding]
     /// What was understood; absent when it is wrong.
     public var summary: String?

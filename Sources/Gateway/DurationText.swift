@@ -20,7 +20,8 @@ package func byteText(_ bytes: Int64) -> String {
     var amount = Double(bytes)
     for unit in ["B", "kB", "MB", "GB"] {
         if amount < 999.5 || unit == "GB" {
-            return amount < 10 && unit != "B" ? "\((amount * 10).rounded() / 10) \(unit)" : "\(Int(amount.rounded())) \(unit)"
+            return amount < 10 && unit != "B"
+                ? "\((amount * 10).rounded() / 10) \(unit)" : "\(Int(amount.rounded())) \(unit)"
         }
         amount /= 1000
     }

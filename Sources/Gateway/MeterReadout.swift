@@ -8,12 +8,15 @@ internal import Posix
 public struct MeterReadout: Codable, Sendable {
     /// One point.
     public struct Line: Codable, Sendable {
+        /// The point's name within its meter.
         public var name: String
         /// The value after scale and offset, exact; absent where there is none.
         public var value: Decimal?
         /// UCUM code.
         public var unit: String
+        /// The unit as people write it: `kWh`.
         public var symbol: String
+        /// OBIS code, where one is known.
         public var obis: String?
         /// Function code.
         public var function: UInt8
@@ -27,19 +30,29 @@ public struct MeterReadout: Codable, Sendable {
         public var error: String?
     }
 
+    /// The meter's name.
     public var meter: String
+    /// The bus it hangs on.
     public var bus: String
+    /// Where that is.
     public var endpoint: String
+    /// The unit id.
     public var unit: UInt8
+    /// The model's name in the catalogue; `own/METER` where the configuration has the points.
     public var model: String
     /// How far the register map is confirmed: `manual`, `agreed` or `own`.
     public var status: String
+    /// How many requests it took.
     public var requests: Int
+    /// How long it took, with the connection.
     public var milliseconds: Double
+    /// When, by this machine's clock.
     public var time: String
+    /// The points in the order of the definition.
     public var points: [Line]
     /// The first thing that went wrong, with its place.
     public var error: String?
+    /// What to look at.
     public var hint: String?
 
     /// How many points have a value.

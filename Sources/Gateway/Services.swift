@@ -22,7 +22,8 @@ struct Services {
             return ModbusBus(settings: bus, meters: meters, ids: ids, intake: intake) { event in
                 switch event {
                 case .failing(let meter, let error): log.warning("meter \(meter): \(error); \(error.hint)")
-                case .recovered(let meter, let after): log.notice("meter \(meter): answers again after \(after.rounded)")
+                case .recovered(let meter, let after):
+                    log.notice("meter \(meter): answers again after \(after.rounded)")
                 }
             }
         }

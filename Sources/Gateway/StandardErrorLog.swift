@@ -30,7 +30,9 @@ public struct StandardErrorLog: LogHandler {
     public func log(event: LogEvent) {
         var line = Self.isJournal ? Self.priority(event.level) : Self.stamp(event.level)
         line += event.message.description
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
+        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: {
+            $0.key < $1.key
+        }) {
             line += " \(key)=\(value)"
         }
         line += "\n"

@@ -1,38 +1,55 @@
 /// What the running agent says of itself: the answer on the control socket, and the JSON of `parthe status --json`.
 ///
-/// Keys are stable from version 1.0 on; times are ISO 8601 in UTC, ages and durations in milliseconds.
+/// Keys are stable from version 1.0 on; times are ISO 8601 in UTC, ages and durations in milliseconds. What does not
+/// apply is absent.
 public struct StatusReport: Codable, Sendable {
     /// A bus.
     public struct Bus: Codable, Sendable {
+        /// Its name.
         public var id: String
+        /// Where it is: `192.168.1.20:502`.
         public var endpoint: String
         /// Whether there is a connection; absent before the first poll.
         public var connected: Bool?
         /// Share of the time that requests take, 0…1.
         public var load: Double
+        /// Answers to earlier requests that were thrown away.
         public var lateAnswers: UInt64
     }
 
     /// A meter.
     public struct Meter: Codable, Sendable {
+        /// Its name.
         public var id: String
+        /// The bus it hangs on.
         public var bus: String
+        /// Its unit id.
         public var unit: UInt8
+        /// How many points are read.
         public var points: Int
+        /// The shortest interval among them.
         public var intervalMilliseconds: Int64
         /// Age of the last value; absent while none has arrived.
         public var lastReadingAgeMilliseconds: Int64?
+        /// How long the last complete poll took.
         public var lastPollMilliseconds: Int64?
+        /// Polls made since the start.
         public var polls: UInt64
+        /// Polls that missed some or all values.
         public var failedPolls: UInt64
+        /// Slots that passed without a poll because the bus was busy.
         public var overruns: UInt64
+        /// Polls skipped because the intake was full.
         public var skippedPolls: UInt64
+        /// Values read since the start.
         public var readings: UInt64
         /// Points the meter had no value for, in its last poll.
         public var notAvailable: Int
         /// What goes wrong now; absent when nothing does.
         public var error: String?
+        /// What to look at.
         public var hint: String?
+        /// For how long there has been no complete poll.
         public var failingForMilliseconds: Int64?
     }
 
@@ -40,50 +57,78 @@ public struct StatusReport: Codable, Sendable {
     public struct Spool: Codable, Sendable {
         /// `working`, `full` or `failing`.
         public var state: String
+        /// Why the last commit failed.
         public var error: String?
+        /// What to do about it.
         public var hint: String?
         /// Readings that wait in the intake for their commit.
         public var waiting: Int
+        /// Readings ever committed.
         public var committed: Int64
+        /// Readings in the file, delivered or not.
         public var held: Int64
+        /// Readings that the slowest uplink has not delivered.
         public var undelivered: Int64
+        /// When the oldest reading held was taken.
         public var oldest: String?
+        /// When the newest reading held was taken.
         public var newest: String?
+        /// Bytes of the file and its write-ahead log.
         public var bytes: Int64
+        /// How large they may grow.
         public var limitBytes: Int64
+        /// How long readings wait for their commit at most: what a power cut can cost.
         public var commitIntervalMilliseconds: Int64
+        /// Age of the last commit that went through.
         public var lastCommitAgeMilliseconds: Int64?
-        /// Readings the platform refused, kept for a person to look at.
+        /// Readings that a platform refused, kept for a person to look at.
         public var quarantined: Int64
     }
 
     /// An uplink.
     public struct Uplink: Codable, Sendable {
+        /// Its name.
         public var id: String
+        /// The service root.
         public var url: String
         /// What it is doing, in words.
         public var state: String
         /// Whether it works: readings are accepted, or there is nothing to deliver.
         public var healthy: Bool
+        /// Readings that it has not delivered yet.
         public var undelivered: Int64
+        /// Readings delivered since the start.
         public var delivered: UInt64
+        /// Readings refused for good since the start.
         public var rejected: UInt64
         /// Readings found on the platform when an unclear end was asked for: copies that were avoided.
         public var copiesAvoided: UInt64
+        /// When the platform last did what it was asked.
         public var lastSuccessAgeMilliseconds: Int64?
+        /// What goes wrong now; absent when nothing does.
         public var error: String?
+        /// What to do about it.
         public var hint: String?
     }
 
+    /// The version of the agent.
     public var version: String
+    /// The gateway's name.
     public var gateway: String
+    /// The agent's process id.
     public var process: Int32
+    /// When this was said, by the gateway's clock.
     public var time: String
+    /// How long the agent has been running.
     public var uptimeMilliseconds: Int64
     /// What is wrong now, in sentences; empty when all is well.
     public var problems: [String]
+    /// The buses in the order of the configuration, those without meters left out.
     public var buses: [Bus]
+    /// The meters, bus by bus.
     public var meters: [Meter]
+    /// The spool.
     public var spool: Spool
+    /// The uplinks in the order of the configuration.
     public var uplinks: [Uplink]
 }

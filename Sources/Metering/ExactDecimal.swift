@@ -153,7 +153,9 @@ extension ExactDecimal: CustomStringConvertible {
                 }
                 if fraction > 0 {
                     bytes.append(UInt8(ascii: "."))
-                    for index in (0..<fraction).reversed() { bytes.append(index < count ? digits[index] : UInt8(ascii: "0")) }
+                    for index in (0..<fraction).reversed() {
+                        bytes.append(index < count ? digits[index] : UInt8(ascii: "0"))
+                    }
                 }
             }
         }

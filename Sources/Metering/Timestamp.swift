@@ -81,7 +81,8 @@ extension Timestamp: CustomStringConvertible {
         var parser = DigitReader(bytes: Array(text.utf8.prefix { $0 != UInt8(ascii: "/") }))
         guard let year = parser.number(4), parser.skip("-"),
             let month = parser.number(2), (1...12).contains(month), parser.skip("-"),
-            let day = parser.number(2), (1...31).contains(day), parser.skip("T") || parser.skip("t") || parser.skip(" "),
+            let day = parser.number(2), (1...31).contains(day),
+            parser.skip("T") || parser.skip("t") || parser.skip(" "),
             let hour = parser.number(2), hour < 24, parser.skip(":"),
             let minute = parser.number(2), minute < 60, parser.skip(":"),
             let second = parser.number(2), second < 61

@@ -22,7 +22,9 @@ struct RunCommand: ParsableCommand {
         help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
         completion: .list(Logger.Level.allCases.map(\.rawValue)),
         transform: { text in
-            guard let level = Logger.Level(rawValue: text) else { throw ValidationError("There is no level '\(text)'.") }
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ValidationError("There is no level '\(text)'.")
+            }
             return level
         })
     var logLevel = Logger.Level.info

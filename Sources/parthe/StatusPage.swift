@@ -98,7 +98,9 @@ struct StatusPage {
     }
 
     private var uplinkLines: [String] {
-        guard !report.uplinks.isEmpty else { return ["uplink  none: readings stay in the spool until its history ends"] }
+        guard !report.uplinks.isEmpty else {
+            return ["uplink  none: readings stay in the spool until its history ends"]
+        }
         return report.uplinks.flatMap { uplink in
             let last = uplink.lastSuccessAgeMilliseconds.map { span($0) + " ago" } ?? "never"
             return [

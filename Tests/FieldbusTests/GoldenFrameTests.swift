@@ -5,7 +5,8 @@ import Testing
 
 /// Registers of real meters, as manuals and logs show them, decoded by the catalogue's definitions.
 @Suite struct GoldenFrameTests {
-    private static let folder = #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 }
+    private static let folder =
+        #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 }
         + "/ConfigurationTests/Cases/frames"
 
     @Test(arguments: ["eastron-sdm630", "abb-b23"])
@@ -19,7 +20,8 @@ import Testing
             let point = try #require(definition.points.first { $0.address == address }, "\(line)")
             let words = try fields[1].split(separator: " ").map { try #require(UInt16($0, radix: 16)) }
             switch RegisterDecoder(point).decode(words) {
-            case .value(let value): #expect(value.normalized == ExactDecimal(fields[2])?.normalized, "\(line): \(value)")
+            case .value(let value):
+                #expect(value.normalized == ExactDecimal(fields[2])?.normalized, "\(line): \(value)")
             case .notAvailable: #expect(fields[2] == "not available", "\(line)")
             case .notFinite: Issue.record("\(line): not finite")
             }

@@ -7,7 +7,9 @@ import Testing
     @Test func exitCodesAreThoseOfTheHelp() async throws {
         let help = try await Outcome("--help")
         #expect(help.code == 0)
-        for code in ["64", "69", "71", "73", "78"] { #expect(help.text.contains("  \(code)  "), "\(code) is not documented") }
+        for code in ["64", "69", "71", "73", "78"] {
+            #expect(help.text.contains("  \(code)  "), "\(code) is not documented")
+        }
         #expect(try await Outcome("frobnicate").code == 64)
         #expect(try await Outcome("status", "--socket", "/nonexistent/parthe.sock").code == 69)
         #expect(try await Outcome("check", "--config", "/nonexistent/parthe.yaml").code == 78)

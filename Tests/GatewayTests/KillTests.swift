@@ -22,7 +22,8 @@ import Testing
                 _ = try await AgentHarness.wait(0.02) { false }
             }
             rig.agent.kill()
-            #expect(rig.agent.exitCode == 137, "life \(life), seed \(seed): the agent ended by itself:\n\(rig.agent.log)")
+            #expect(
+                rig.agent.exitCode == 137, "life \(life), seed \(seed): the agent ended by itself:\n\(rig.agent.log)")
         }
         try rig.startPlatform()
         try rig.agent.start()

@@ -77,7 +77,8 @@ final class Rig {
             return last.map(condition) ?? false
         }
         let report = try #require(last, "no agent answers; its log:\n\(agent.log)", sourceLocation: location)
-        #expect(condition(report), comment ?? "not within \(seconds) s: \(report)\n\(agent.log)", sourceLocation: location)
+        #expect(
+            condition(report), comment ?? "not within \(seconds) s: \(report)\n\(agent.log)", sourceLocation: location)
         return report
     }
 

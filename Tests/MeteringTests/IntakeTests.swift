@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct IntakeTests {
     private func readings(_ count: Int) -> [Reading] {
-        (0..<count).map { Reading(point: PointID(rawValue: UInt32($0)), instant: Instant(nanoseconds: 0), value: .float(1)) }
+        (0..<count).map {
+            Reading(point: PointID(rawValue: UInt32($0)), instant: Instant(nanoseconds: 0), value: .float(1))
+        }
     }
 
     @Test func roomIsPromisedBeforeAPollAndSkippedPollsAreCounted() {
@@ -21,7 +23,8 @@ import Testing
         intake.put(readings(3), promised: 3)
         let taken = intake.take()
         #expect(intake.promise(1))
-        intake.put([Reading(point: PointID(rawValue: 99), instant: Instant(nanoseconds: 1), value: .float(2))], promised: 1)
+        intake.put(
+            [Reading(point: PointID(rawValue: 99), instant: Instant(nanoseconds: 1), value: .float(2))], promised: 1)
         intake.putBack(taken)
         #expect(intake.take().map(\.point.rawValue) == [0, 1, 2, 99])
         #expect(intake.fill.waiting == 0)

@@ -13,7 +13,8 @@ import Testing
     @Test func neighboursShareARequest() {
         let requests = RequestPlanner.requests(for: [point(2), point(0), point(6)], maximumGap: 2)
         #expect(requests.map(\.span) == [RegisterSpan(function: .input, address: 0, count: 8)])
-        #expect(requests[0].slots == [.init(point: 1, offset: 0), .init(point: 0, offset: 2), .init(point: 2, offset: 6)])
+        #expect(
+            requests[0].slots == [.init(point: 1, offset: 0), .init(point: 0, offset: 2), .init(point: 2, offset: 6)])
     }
 
     @Test func wideGapsAndOtherFunctionsSplit() {

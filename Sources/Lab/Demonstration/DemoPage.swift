@@ -7,8 +7,8 @@ struct DemoPage {
     let lines: [String]
 
     init(
-        clock: String, news: String, values: [String: String], units: [String: String], served: Int, agent: AgentHarness, committed: Int64,
-        platform: PlatformAudit, isPlatformHere: Bool
+        clock: String, news: String, values: [String: String], units: [String: String], served: Int,
+        agent: AgentHarness, committed: Int64, platform: PlatformAudit, isPlatformHere: Bool
     ) {
         var lines = ["", "parthe demo  \(clock)  \(news)", ""]
         lines.append("METER      MODEL                       VOLTAGE             POWER       ENERGY IMPORT")
@@ -30,7 +30,8 @@ struct DemoPage {
             lines.append("agent     dead")
         }
         let held = committed - Int64(platform.distinct)
-        lines.append("spool     \(committed) readings committed  \(Self.bar(held)) \(max(0, held)) not yet on the platform")
+        lines.append(
+            "spool     \(committed) readings committed  \(Self.bar(held)) \(max(0, held)) not yet on the platform")
         lines.append(
             isPlatformHere
                 ? "platform  \(platform.distinct) readings, \(platform.copies) twice"

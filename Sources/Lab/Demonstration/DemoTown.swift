@@ -7,18 +7,18 @@ struct DemoTown {
         var id: String
         var model: String
         /// The points the table shows: a voltage, a power, an energy.
-        var shown: [String]
+        var shown = ["voltage-l1", "active-power", "active-energy-import"]
     }
 
     static let shared = [
-        Place(id: "school", model: "eastron-sdm630", shown: ["voltage-l1", "active-power", "active-energy-import"]),
-        Place(id: "gym", model: "eastron-sdm630", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+        Place(id: "school", model: "eastron-sdm630"),
+        Place(id: "gym", model: "eastron-sdm630"),
     ]
     static let single = [
         Place(id: "kitchen", model: "eastron-sdm230", shown: ["voltage", "active-power", "active-energy-import"]),
-        Place(id: "library", model: "janitza-umg96rm", shown: ["voltage-l1", "active-power", "active-energy-import"]),
-        Place(id: "pumps", model: "abb-b23", shown: ["voltage-l1", "active-power", "active-energy-import"]),
-        Place(id: "station", model: "carlo-gavazzi-em340", shown: ["voltage-l1", "active-power", "active-energy-import"]),
+        Place(id: "library", model: "janitza-umg96rm"),
+        Place(id: "pumps", model: "abb-b23"),
+        Place(id: "station", model: "carlo-gavazzi-em340"),
     ]
 
     /// The symbol of each point's unit, by `METER/POINT`.

@@ -172,10 +172,12 @@ final class Demonstration {
         let comparison = AuditComparison(spool: spool, platform: audit, gateway: "demo")
         let committed = comparison.committed
         screen.say("")
-        screen.say("AUDIT  what the spool committed against the distinct rows of the platform, count and hash, point by point")
+        screen.say(
+            "AUDIT  what the spool committed against the platform's distinct rows: count and hash of every point")
         screen.say("  meters served     \(served) values")
-        screen.say("  agent committed   \(committed) readings; \(served - committed) were served but not yet committed")
-        screen.say("                    when the agent was killed, or while it was dead")
+        screen.say(
+            "  agent committed   \(committed) readings; \(served - committed) were served but not yet committed at the kill"
+        )
         screen.say("  " + comparison.summary)
         screen.say(comparison.isClean ? "  nothing is missing, nothing is there twice" : "  THE PROMISE IS BROKEN")
         return comparison.isClean
