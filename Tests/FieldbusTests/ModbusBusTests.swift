@@ -35,18 +35,18 @@ import Testing
         let rig = try Rig(capacity: 50)
         defer { rig.meters.stop() }
         let run = Task.detached { [bus = rig.bus] in await bus.run() }
-        let isSkipping = try await AgentHarness.wait(10) { rig.bus.status.meters[0].skippedPolls >= 3 }
+        let isSkipping = try await AgentHarness.wait(60) { rig.bus.status.meters[0].skippedPolls >= 3 }
         #expect(isSkipping)
         let asked = rig.meters.requestCount(of: 0)
         let skipped = rig.bus.status.meters[0].skippedPolls
-        _ = try await AgentHarness.wait(10) { rig.bus.status.meters[0].skippedPolls > skipped }
+        _ = try await AgentHarness.wait(60) { rig.bus.status.meters[0].skippedPolls > skipped }
         #expect(rig.meters.requestCount(of: 0) == asked, "a meter is asked although there is no room")
         #expect(rig.intake.fill.waiting == 2 * rig.pointCount, "two whole polls fit, a part of one never")
         #expect(rig.intake.fill.skippedPolls >= skipped)
 
         let taken = rig.intake.take()
         #expect(taken.count == 2 * rig.pointCount)
-        #expect(try await AgentHarness.wait(10) { rig.intake.fill.waiting > 0 }, "with room it goes on by itself")
+        #expect(try await AgentHarness.wait(60) { rig.intake.fill.waiting > 0 }, "with room it goes on by itself")
         rig.bus.stop()
         await run.value
         #expect(rig.meters.functionCounts.keys.allSatisfy { $0 == 3 || $0 == 4 })
@@ -58,7 +58,7 @@ import Testing
         defer { rig.meters.stop() }
         let begin = BootClock.now
         let run = Task.detached { [bus = rig.bus] in await bus.run() }
-        #expect(try await AgentHarness.wait(10) { rig.bus.status.meters[0].polls >= 5 })
+        #expect(try await AgentHarness.wait(60) { rig.bus.status.meters[0].polls >= 5 })
         rig.bus.stop()
         await run.value
         let end = BootClock.now

@@ -68,7 +68,7 @@ final class Rig {
 
     /// Waits until the agent's status fulfils `condition`.
     func status(
-        within seconds: Double = 15, _ comment: Comment? = nil, location: SourceLocation = #_sourceLocation,
+        within seconds: Double = 30, _ comment: Comment? = nil, location: SourceLocation = #_sourceLocation,
         where condition: (StatusReport) -> Bool
     ) async throws -> StatusReport {
         var last: StatusReport?
