@@ -44,7 +44,7 @@ import Testing
         }
         #expect(server.requests.map(\.connection) == [1, 1, 1])
         #expect(server.requests.allSatisfy { $0.body == Self.body })
-        let head = server.requests[0].head
+        let head = try #require(server.requests.first).head
         for line in [
             "POST /v1.1 HTTP/1.1", "User-Agent: parthe/test", "Content-Type: application/json",
             "Authorization: Bearer t0ken", "Content-Length: \(Self.body.count)",
