@@ -62,7 +62,8 @@ final class Platform {
         case 409: return failure(.conflict)
         case 413, 414, 431: return failure(.tooLarge)
         case 429: return failure(.busy)
-        case 408: return failure(isQuestion ? .notSent : .unclear)
+        // A proxy gave up waiting; what is behind it may still be at work.
+        case 408, 504: return failure(isQuestion ? .notSent : .timedOut)
         case 400..<500: return failure(.badRequest)
         // 1xx, other 2xx and 5xx say nothing about what was stored; a question stores nothing.
         default: return failure(isQuestion ? .notSent : .unclear)

@@ -175,7 +175,8 @@ public actor UplinkRunner {
 
     private func lease() async throws -> DeliveryMachine.Event {
         // A time that is frozen into a reading is its identity for ever: none is given out before the clock is set.
-        guard clock().timestamp(of: BootClock.now) >= DeliveryWindow.earliestTime else { return .clockUnset }
+        let time = clock().timestamp(of: BootClock.now)
+        guard DeliveryWindow.earliestTime <= time, time < DeliveryWindow.latestTime else { return .clockUnset }
         return .leased(try await source.lease(uplink: id, maximumReadings: DeliveryMachine.readingsPerLease))
     }
 

@@ -100,6 +100,11 @@ public actor ModbusBus {
     /// Ends `run()`: at once when it sleeps, else after the request under way (at most one response timeout).
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
+        // Through the actor, so that it cannot fall between the loop's look at the flag and its going to sleep.
+        Task { await self.endSleep() }
+    }
+
+    private func endSleep() {
         executor.wake()
     }
 

@@ -138,15 +138,26 @@ public final class Agent {
             log.error("the new configuration is refused, the old one goes on: \(error)")
             return
         }
+        do {
+            // The dictionary has a limit; what does not fit must be known while the old services still run.
+            _ = try Self.identify(new, spool: spool)
+        } catch {
+            log.error("the new configuration is refused, the old one goes on: \(error)")
+            return
+        }
         if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
         let spool = spool
-        try Self.orAgentError { () async throws(SpoolError) in
-            try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
+        do {
+            try Self.orAgentError { () async throws(SpoolError) in
+                try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
+            }
+            configuration = new
+            log.notice("the new configuration is in force: \(new.meters.count) meters")
+        } catch {
+            log.error("the new configuration is refused, the old one goes on: \(error)")
         }
-        services = try Self.assemble(new, spool: spool, intake: intake, log: log)
-        configuration = new
+        services = try Self.assemble(configuration, spool: spool, intake: intake, log: log)
         startServices()
-        log.notice("the new configuration is in force: \(new.meters.count) meters")
     }
 
     private func startServices() {
@@ -171,9 +182,11 @@ public final class Agent {
             return try UnixListener(path: path)
         } catch {
             let hint =
-                error.code == EADDRINUSE
-                ? "another agent runs with this socket: stop it, or choose another path with --socket"
-                : "choose a path that this user may write with --socket"
+                switch error.code {
+                case EADDRINUSE: "another agent runs with this socket: stop it, or choose another path with --socket"
+                case EEXIST: "what stands there is no socket: choose another path with --socket"
+                default: "choose a path that this user may write with --socket"
+                }
             throw AgentError(code: .system, message: "\(error)", hint: hint)
         }
     }
@@ -181,9 +194,16 @@ public final class Agent {
     private static func assemble(
         _ configuration: AgentConfiguration, spool: Spool, intake: Intake, log: Logger
     ) throws(AgentError) -> Services {
-        let keys = configuration.meters.flatMap(\.points).map(\.key)
-        let ids = try orAgentError { () async throws(SpoolError) in try await spool.identify(keys) }
+        let ids = try identify(configuration, spool: spool)
         return Services(configuration, ids: ids, spool: spool, intake: intake, log: log)
+    }
+
+    /// The spool's whole dictionary, with every point of the configuration in it.
+    private static func identify(
+        _ configuration: AgentConfiguration, spool: Spool
+    ) throws(AgentError) -> [String: PointID] {
+        let keys = configuration.meters.flatMap(\.points).map(\.key)
+        return try orAgentError { () async throws(SpoolError) in try await spool.identify(keys) }
     }
 
     private static func orAgentError<Result: Sendable>(

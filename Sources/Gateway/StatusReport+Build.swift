@@ -45,12 +45,14 @@ extension StatusReport {
             newest: statistics.newest?.description, bytes: statistics.fileBytes,
             limitBytes: configuration.spool.maximumBytes,
             commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
-            lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined)
+            lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
+            damaged: statistics.damaged)
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             Uplink(
                 id: settings.id, url: settings.url, state: status.words, healthy: status.trouble == nil,
                 undelivered: statistics.undelivered[settings.id] ?? 0, delivered: UInt64(status.counts.delivered),
                 rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
+                conflicts: UInt64(status.counts.conflicts),
                 lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
                 hint: status.trouble?.hint)
         }
@@ -62,11 +64,25 @@ extension StatusReport {
     private func findProblems() -> [String] {
         var found: [String] = []
         if let error = spool.error { found.append("spool: \(error)") }
-        for uplink in uplinks where !uplink.healthy {
-            found.append("uplink \(uplink.id): \(uplink.error ?? uplink.state)")
+        let lastCommit = spool.lastCommitAgeMilliseconds ?? uptimeMilliseconds
+        if spool.error == nil, lastCommit > 3 * spool.commitIntervalMilliseconds + 5000 {
+            found.append("spool: no commit for \(Duration.milliseconds(lastCommit).rounded): the disk does not answer")
+        }
+        if spool.damaged > 0 { found.append("spool: \(spool.damaged) readings could not be read back") }
+        for uplink in uplinks {
+            if !uplink.healthy { found.append("uplink \(uplink.id): \(uplink.error ?? uplink.state)") }
+            if uplink.conflicts > 0 {
+                found.append("uplink \(uplink.id): the platform has another value for \(uplink.conflicts) readings")
+            }
         }
         for meter in meters {
-            if let error = meter.error { found.append("meter \(meter.id): \(error)") }
+            // A meter that has just been started or set right has not been polled yet.
+            let silence = meter.lastReadingAgeMilliseconds ?? uptimeMilliseconds
+            if let error = meter.error {
+                found.append("meter \(meter.id): \(error)")
+            } else if silence > 3 * meter.intervalMilliseconds + 5000 {
+                found.append("meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)")
+            }
         }
         if spool.quarantined > 0 { found.append("spool: the platform refused \(spool.quarantined) readings") }
         return found

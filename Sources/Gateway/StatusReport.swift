@@ -83,6 +83,8 @@ public struct StatusReport: Codable, Sendable {
         public var lastCommitAgeMilliseconds: Int64?
         /// Readings that a platform refused, kept for a person to look at.
         public var quarantined: Int64
+        /// Readings that could not be read back from the disk, ever.
+        public var damaged: Int64
     }
 
     /// An uplink.
@@ -103,6 +105,8 @@ public struct StatusReport: Codable, Sendable {
         public var rejected: UInt64
         /// Readings found on the platform when an unclear end was asked for: copies that were avoided.
         public var copiesAvoided: UInt64
+        /// Readings that the platform has with another value; it keeps its own.
+        public var conflicts: UInt64
         /// When the platform last did what it was asked.
         public var lastSuccessAgeMilliseconds: Int64?
         /// What goes wrong now; absent when nothing does.

@@ -26,10 +26,11 @@ extension DeliveryMachine {
         let everything = 0..<work.window.readings.count
         work.tasks = posts(everything)
         guard lease.isUnclear else { return provision(then: .work, at: now) }
-        // The run that sent it is gone, and nobody knows when it sent: absence must be seen twice.
+        // The run that sent it is gone, and nobody knows when it sent: absence must be seen twice, and the platform may
+        // be at work on it for as long as on a request that timed out.
         let next = doubt(everything, needsTwo: true, then: work.tasks)
         work.tasks = []
-        return rest(.unclear, until: now + settleWait(timedOut: false), then: .provision(then: next))
+        return rest(.unclear, until: now + settleWait(timedOut: true), then: .provision(then: next))
     }
 
     /// The posts of a range, the first at the end.

@@ -6,7 +6,7 @@ public struct RegisterDecoder: Hashable, Sendable {
         case value(Value)
         /// The code by which the meter says that it has none.
         case notAvailable
-        /// A float register that holds NaN or an infinity.
+        /// A float register that holds NaN or an infinity, or a value that scaling takes beyond every number.
         case notFinite
     }
 
@@ -34,18 +34,18 @@ public struct RegisterDecoder: Hashable, Sendable {
         let raw = bits(words, at: index)
         if !notAvailable.isEmpty, notAvailable.contains(raw) { return .notAvailable }
         switch type {
-        case .u16, .u32, .u64: return .value(scaled(ExactDecimal(magnitude: raw)))
-        case .s16: return .value(scaled(ExactDecimal(Int64(Int16(bitPattern: UInt16(truncatingIfNeeded: raw))))))
-        case .s32: return .value(scaled(ExactDecimal(Int64(Int32(bitPattern: UInt32(truncatingIfNeeded: raw))))))
-        case .s64: return .value(scaled(ExactDecimal(Int64(bitPattern: raw))))
+        case .u16, .u32, .u64: return scaled(ExactDecimal(magnitude: raw))
+        case .s16: return scaled(ExactDecimal(Int64(Int16(bitPattern: UInt16(truncatingIfNeeded: raw)))))
+        case .s32: return scaled(ExactDecimal(Int64(Int32(bitPattern: UInt32(truncatingIfNeeded: raw)))))
+        case .s64: return scaled(ExactDecimal(Int64(bitPattern: raw)))
         case .f32:
             let number = Float(bitPattern: UInt32(truncatingIfNeeded: raw))
             guard number.isFinite else { return .notFinite }
-            return .value(isPlain ? .float(number) : scaled(number.description, fallback: Double(number)))
+            return isPlain ? .value(.float(number)) : scaled(number.description, fallback: Double(number))
         case .f64:
             let number = Double(bitPattern: raw)
             guard number.isFinite else { return .notFinite }
-            return .value(isPlain ? .double(number) : scaled(number.description, fallback: number))
+            return isPlain ? .value(.double(number)) : scaled(number.description, fallback: number)
         }
     }
 
@@ -69,19 +69,20 @@ public struct RegisterDecoder: Hashable, Sendable {
     }
 
     /// raw × scale + offset; the nearest Double where the exact result has more than 64 bits of digits.
-    private func scaled(_ raw: ExactDecimal) -> Value {
-        if isPlain { return .decimal(raw) }
-        if let exact = raw.multiplied(by: scale)?.adding(offset) { return .decimal(exact) }
+    private func scaled(_ raw: ExactDecimal) -> Result {
+        if isPlain { return .value(.decimal(raw)) }
+        if let exact = raw.multiplied(by: scale)?.adding(offset) { return .value(.decimal(exact)) }
         return approximate(Value.decimal(raw).approximate)
     }
 
     /// A float's shortest decimal is what its meter meant: 230.1, not 230.10000610351562.
-    private func scaled(_ shortest: String, fallback: Double) -> Value {
+    private func scaled(_ shortest: String, fallback: Double) -> Result {
         guard let raw = ExactDecimal(shortest) else { return approximate(fallback) }
         return scaled(raw.normalized)
     }
 
-    private func approximate(_ raw: Double) -> Value {
-        .double(raw * Value.decimal(scale).approximate + Value.decimal(offset).approximate)
+    private func approximate(_ raw: Double) -> Result {
+        let number = raw * Value.decimal(scale).approximate + Value.decimal(offset).approximate
+        return number.isFinite ? .value(.double(number)) : .notFinite
     }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Metering
 
 /// The listening end of a Unix socket for short questions and answers: one line in, any text out, then closed.
 public struct UnixListener: ~Copyable {
@@ -25,13 +26,7 @@ public struct UnixListener: ~Copyable {
         if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
             try File.makeFolder(String(path[..<slash]))
         }
-        if File.exists(path) {
-            if let living = try? UnixSocket.connect(path) {
-                close(living)
-                throw PosixError("listen", path, code: EADDRINUSE)
-            }
-            unlink(path)
-        }
+        if File.exists(path) { try removeDeadSocket(path) }
         let descriptor = try UnixSocket.make(path)
         var address = UnixSocket.address(path)
         let mask = umask(0o117)
@@ -45,13 +40,30 @@ public struct UnixListener: ~Copyable {
         return descriptor
     }
 
+    /// Removes what a dead process left; anything else that stands there is not ours to remove.
+    private static func removeDeadSocket(_ path: String) throws(PosixError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
+            throw PosixError("listen", path, code: EEXIST)
+        }
+        do {
+            close(try UnixSocket.connect(path))
+        } catch {
+            guard error.code == ECONNREFUSED else { throw error }
+            unlink(path)
+            return
+        }
+        throw PosixError("listen", path, code: EADDRINUSE)
+    }
+
     /// Answers one waiting question. A peer that says or takes nothing for a second is dropped.
     public func serve(_ answer: (String) -> [UInt8]) {
         let peer = accept(descriptor, nil, nil)
         guard peer >= 0 else { return }
         defer { close(peer) }
+        // One second for the whole question, and one for each part of the answer that its socket buffer does not take.
+        guard let question = UnixSocket.readLine(peer, limit: Self.longestQuestion, within: .seconds(1)) else { return }
         UnixSocket.limitWaits(of: peer, seconds: 1)
-        guard let question = UnixSocket.readLine(peer, limit: Self.longestQuestion) else { return }
         _ = UnixSocket.writeAll(answer(question), to: peer)
     }
 }
@@ -118,10 +130,15 @@ public enum UnixSocket {
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
     }
 
-    fileprivate static func readLine(_ descriptor: Int32, limit: Int) -> String? {
+    fileprivate static func readLine(_ descriptor: Int32, limit: Int, within time: Duration) -> String? {
+        let deadline = BootClock.now + time
         var line: [UInt8] = []
         var byte: UInt8 = 0
-        while line.count < limit, read(descriptor, &byte, 1) == 1 {
+        while line.count < limit {
+            let rest = (deadline - BootClock.now).wholeMilliseconds
+            guard rest > 0, !Poller.readable([descriptor], within: Int32(rest)).isEmpty,
+                read(descriptor, &byte, 1) == 1
+            else { return nil }
             if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
             line.append(byte)
         }

@@ -30,13 +30,17 @@ struct Progress {
     let id: Int64
     /// The uplink's name in the configuration.
     let name: String
+    /// The last sequence number that was held when this name appeared. The platform may have such readings from an
+    /// uplink of another name, so it is asked before it gets them.
+    let doubtful: Int64
     private(set) var spans: [Span]
     /// Whether the file does not have this list yet.
     var isDirty = false
 
-    init(id: Int64, name: String, spans: [Span] = []) {
+    init(id: Int64, name: String, doubtful: Int64 = 0, spans: [Span] = []) {
         self.id = id
         self.name = name
+        self.doubtful = doubtful
         self.spans = spans
     }
 

@@ -111,7 +111,8 @@ enum Schema {
         CREATE TABLE frozen (
             first INTEGER PRIMARY KEY, last INTEGER NOT NULL, boot INTEGER NOT NULL, "offset" INTEGER NOT NULL,
             raised INTEGER NOT NULL, latest INTEGER NOT NULL);
-        CREATE TABLE uplink (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL);
+        CREATE TABLE uplink (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL, doubtful INTEGER NOT NULL);
         CREATE TABLE delivery (
             uplink INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, lease INTEGER NOT NULL,
             settled INTEGER NOT NULL, PRIMARY KEY (uplink, first)) WITHOUT ROWID;

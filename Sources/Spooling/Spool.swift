@@ -41,6 +41,8 @@ public actor Spool {
     private var nextCommit = Instant(nanoseconds: 0)
     private var lastCommit = Instant(nanoseconds: 0)
     private var failingSince: Instant?
+    /// How often the store was closed for new settings.
+    private var generation = 0
     private var waiters: [UnsafeContinuation<Void, Never>] = []
     private nonisolated let shared: Mutex<Status>
     private nonisolated let isStopping = Atomic(false)
@@ -77,11 +79,14 @@ public actor Spool {
 
     /// Takes new settings and uplinks: commits, closes and opens again.
     ///
-    /// Leases that are open come back as unclear ones, so whoever holds one must have stopped before.
+    /// Leases that are open come back as unclear ones, so whoever holds one must have stopped before. Throws, and leaves
+    /// everything as it was, when the disk does not take the commit.
     public func configure(_ settings: SpoolSettings, uplinks: [String]) throws(SpoolError) {
-        commit()
+        // A full spool has written what it owes, and more room may be just what is being configured.
+        if let error = commit(), error.code != .full { throw error }
         self.settings = settings
         self.uplinks = uplinks
+        generation += 1
         store = nil
         _ = try opened()
     }
@@ -98,9 +103,10 @@ public actor Spool {
         lastCommit = BootClock.now
         nextCommit = commitTime(after: lastCommit)
         while !isStopping.load(ordering: .acquiring) {
-            let now = BootClock.now
-            if now >= nextCommit {
+            if BootClock.now >= nextCommit {
                 commit()
+                // Commits that take longer than their interval must not keep everyone else from the actor.
+                await Task.yield()
             } else {
                 await executor.sleep(until: nextCommit)
             }
@@ -113,25 +119,38 @@ public actor Spool {
     /// Ends `run()` after a last commit.
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
+        // Through the actor, so that it cannot fall between the loop's look at the flag and its going to sleep.
+        Task { await self.endSleep() }
+    }
+
+    private func endSleep() {
         executor.wake()
     }
 
     /// The next window for `uplink` once its in-flight mark is durable, so that it may be sent; nil when there is
     /// nothing to deliver or the spool is ending.
     public func lease(uplink: String, maximumReadings: Int) async throws(SpoolError) -> Lease? {
+        guard let lease = try take(uplink, maximumReadings) else { return nil }
+        let generation = generation
+        // The store is looked up anew after each wait: it may have been closed for new settings meanwhile, and the
+        // lease then comes back as an unclear one.
+        while generation == self.generation, !isStopping.load(ordering: .acquiring) {
+            if store?.isDurable(lease.id) ?? false { return lease }
+            await withUnsafeContinuation { waiters.append($0) }
+        }
+        if generation == self.generation { try store?.release(lease.id) }
+        return nil
+    }
+
+    /// Takes the next window, and sees to it that its mark is committed soon.
+    private func take(_ uplink: String, _ maximumReadings: Int) throws(SpoolError) -> Lease? {
         let store = try opened()
         let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
         guard let lease = found else { return nil }
         if !store.isDurable(lease.id) {
-            let isBacklog = try store.statistics().undelivered[uplink, default: 0] > Int64(maximumReadings)
+            let undelivered = (try? store.statistics())?.undelivered[uplink] ?? 0
+            let isBacklog = undelivered > Int64(maximumReadings)
             bringForward(to: isBacklog ? BootClock.now : lastCommit + Self.longestWaitForMark)
-        }
-        while !store.isDurable(lease.id) {
-            guard !isStopping.load(ordering: .acquiring) else {
-                try store.release(lease.id)
-                return nil
-            }
-            await withUnsafeContinuation { waiters.append($0) }
         }
         return lease
     }
@@ -166,33 +185,40 @@ public actor Spool {
         return now + .milliseconds(interval - (passed < 0 ? passed + interval : passed))
     }
 
-    private func commit() {
+    /// Commits what waits; returns why it did not work.
+    @discardableResult
+    private func commit() -> SpoolError? {
         let readings = intake.take(replacing: spare)
         spare = []
-        let now = BootClock.now
-        defer {
-            lastCommit = now
-            nextCommit = commitTime(after: now)
-            for waiter in waiters { waiter.resume() }
-            waiters = []
+        let failure = write(readings)
+        lastCommit = BootClock.now
+        nextCommit = commitTime(after: lastCommit)
+        publish(failure)
+        if let failure, failingSince == nil {
+            failingSince = lastCommit
+            onEvent(.failing(failure))
+        } else if failure == nil, let since = failingSince {
+            failingSince = nil
+            onEvent(.recovered(after: lastCommit - since))
         }
+        if failure == nil, !readings.isEmpty { onCommit() }
+        for waiter in waiters { waiter.resume() }
+        waiters = []
+        return failure
+    }
+
+    /// Appends readings, or gives them back to the intake.
+    private func write(_ readings: [Reading]) -> SpoolError? {
         do throws(SpoolError) {
             let store = try opened()
             if !readings.isEmpty || store.hasPending { try store.append(readings, offset: BootClock.offset) }
-            publish(nil)
-            if let since = failingSince {
-                failingSince = nil
-                onEvent(.recovered(after: now - since))
-            }
-            if !readings.isEmpty { onCommit() }
             spare = readings
+            return nil
         } catch {
-            intake.putBack(readings)
-            publish(error)
-            if failingSince == nil {
-                failingSince = now
-                onEvent(.failing(error))
-            }
+            // A reading that can never be stored must not hold up the others for ever: it goes, and the log tells.
+            let fit = error.code == .invalidReading ? store.map { $0.fit(readings) } : nil
+            intake.putBack(fit ?? readings)
+            return error
         }
     }
 

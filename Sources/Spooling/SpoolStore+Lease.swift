@@ -33,7 +33,8 @@ extension SpoolStore {
             }
             let id = makeLease()
             state.uplinks[index].take(window.first, through: window.last, as: id)
-            return Lease(id: id, uplink: name, readings: readings, isUnclear: false)
+            let isDoubtful = window.first <= state.uplinks[index].doubtful
+            return Lease(id: id, uplink: name, readings: readings, isUnclear: isDoubtful)
         }
         return nil
     }

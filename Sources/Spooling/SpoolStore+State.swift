@@ -66,6 +66,11 @@ extension SpoolStore {
             }
         }
 
+        /// The readings that can be taken.
+        func fit(_ readings: [Reading]) -> [Reading] {
+            readings.filter { firstUnfit([$0]) == nil }
+        }
+
         /// Puts the readings of each point at least 1 ms apart and remembers the last of each.
         mutating func order(_ readings: inout [Reading]) {
             for index in readings.indices {
@@ -103,20 +108,26 @@ extension SpoolStore {
         for key in try archive.pointKeys() { state.add(key) }
         state.shapes = try archive.shapes(pointCount: state.keys.count)
         state.lastRange = try archive.frozenRange(through: .max)
-        state.uplinks = try loadUplinks(archive, names: uplinks, oldest: state.oldestSequence)
+        state.uplinks = try loadUplinks(
+            archive, names: uplinks, oldest: state.oldestSequence, newest: state.nextSequence - 1)
         return state
     }
 
     private static func loadUplinks(
-        _ archive: Archive, names: [String], oldest: Int64
+        _ archive: Archive, names: [String], oldest: Int64, newest: Int64
     ) throws(SpoolError) -> [Progress] {
         let connection = archive.connection
         try connection.transaction { () throws(SpoolError) in
             try connection.statement("UPDATE uplink SET active = 0").run("name uplinks")
+            // What is held when a name appears may be on its platform already: the name may be all that is new.
             let name = try connection.statement(
-                "INSERT INTO uplink (name, active) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET active = 1")
+                """
+                INSERT INTO uplink (name, active, doubtful) VALUES (?, 1, ?)
+                ON CONFLICT (name) DO UPDATE SET active = 1
+                """)
             for uplink in names {
                 name.bind(uplink, at: 1)
+                name.bind(newest, at: 2)
                 try name.run("name uplinks")
             }
             // Of an uplink that left long ago nothing is held any more: coming back, it would start with the oldest
@@ -133,12 +144,14 @@ extension SpoolStore {
         }
         var result: [Progress] = []
         for name in names where !result.contains(where: { $0.name == name }) {
-            let row = try connection.statement("SELECT id FROM uplink WHERE name = ?")
+            let row = try connection.statement("SELECT id, doubtful FROM uplink WHERE name = ?")
             row.bind(name, at: 1)
             defer { row.reset() }
             guard try row.step() else { throw archive.damaged("the row of uplink \(name) is missing") }
             result.append(
-                Progress(id: row.integer(0), name: name, spans: try archive.spans(of: row.integer(0), from: oldest)))
+                Progress(
+                    id: row.integer(0), name: name, doubtful: row.integer(1),
+                    spans: try archive.spans(of: row.integer(0), from: oldest)))
         }
         return result
     }

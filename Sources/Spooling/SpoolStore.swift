@@ -22,7 +22,8 @@
 //   boot        the boots that readings were taken in, each with its last known clock offset
 //   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift); with a boot's
 //               instants it gives the phenomenon times, so freezing rewrites no chunk
-//   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names
+//   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names; `doubtful`: the newest
+//               reading when the name appeared, up to which its platform is asked before it is sent anything
 //   delivery    per uplink the settled ranges (settled 1) and the windows in flight (settled 0) (Progress.swift)
 //   quarantine  readings that a platform refused for good; the newest 10 000 are kept
 //   damage      chunks that could not be read back, and why; the newest 10 000 are kept
@@ -89,6 +90,11 @@ public final class SpoolStore {
         archive = Archive(try Schema.open(path, maximumBytes: settings.maximumBytes))
         (spoolID, nextLease) = try Self.beginRun(archive.connection)
         state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
+    }
+
+    /// The readings that can be taken: of points in the dictionary, with a finite value and a possible instant.
+    func fit(_ readings: [Reading]) -> [Reading] {
+        state.fit(readings)
     }
 
     /// Whether marks or settlements wait for a commit.

@@ -18,6 +18,18 @@ import Testing
         #expect(try await Outcome("version").code == 0)
     }
 
+    /// A mistyped --socket must not cost the file that stands there.
+    @Test func aFileInTheSocketsPlaceIsLeftAlone() async throws {
+        let rig = try Rig(count: 1)
+        let file = rig.folder + "/precious"
+        try LabFile.write(Array("data".utf8), to: file)
+        let outcome = try await Outcome(
+            "run", "--config", rig.agent.configurationFile, "--state", rig.folder + "/state", "--socket", file)
+        #expect(outcome.code == 71, "\(outcome.text)")
+        #expect(outcome.text.contains("no socket"), "\(outcome.text)")
+        #expect(try File.read(file) == Array("data".utf8))
+    }
+
     @Test func shellCompletionIsPrinted() async throws {
         for shell in ["bash", "zsh", "fish"] {
             let outcome = try await Outcome("--generate-completion-script", shell)

@@ -116,7 +116,7 @@ import Testing
     @Test func aLeaseOfAnEarlierRunIsAskedForFirst() {
         var script = Script()
         script.expect(.wake, .lease)
-        script.expectWait(.leased(Script.lease(1, 3, isUnclear: true)), .seconds(3))
+        script.expectWait(.leased(Script.lease(1, 3, isUnclear: true)), .seconds(30))
         script.expect(.wake, .provision([PointID(rawValue: 1)], forgetting: false))
         script.expect(.provisioned(missing: []), script.question(0..<3))
         script.expectWait(.asked(script.found(0), isComplete: true), .seconds(3))

@@ -46,6 +46,8 @@ import Testing
         #expect(decode([0x7F80, 0], .f32) == "not finite")
         #expect(decode([0x3FB9, 0x9999, 0x9999, 0x999A], .f64) == "0.1")
         #expect(decode([0x7FF0, 0, 0, 0], .f64) == "not finite")
+        // The largest double is no infinity, but ten times it is.
+        #expect(decode([0x7FEF, 0xFFFF, 0xFFFF, 0xFFFF], .f64, scale: "10") == "not finite")
     }
 
     @Test func codesForNoValue() {

@@ -81,7 +81,8 @@ import Testing
         #expect(again.isUnclear, "nobody knows any more what became of it")
         #expect(again.readings == lease?.readings)
         let works = try #require(try await running.spool.lease(uplink: "works", maximumReadings: 10))
-        #expect(!works.isUnclear && works.readings == lease?.readings)
+        // The new name may be all that is new about the uplink: its platform is asked before it gets what was held.
+        #expect(works.isUnclear && works.readings == lease?.readings)
         await running.end()
     }
 

@@ -56,6 +56,7 @@ struct DemoTown {
             uplinks:
               - id: city
                 sensorthings: \(platform)
+                timeout: 5s
             buses:
               - {id: hall, tcp: "127.0.0.1:\(sharedMeters.ports[0])"}
 
