@@ -19,8 +19,8 @@ struct CheckCommand: ParsableCommand {
             Terminal.write(report.json)
         } else {
             for finding in report.findings {
-                let colour = finding.severity == "error" ? Terminal.Colour.red : .yellow
-                print(Terminal.paint(finding.severity, colour) + ": " + finding.text)
+                // A warning says so itself, behind its place.
+                print(finding.severity == "error" ? Terminal.paint("error", .red) + ": " + finding.text : finding.text)
             }
             if let summary = report.summary {
                 if !report.findings.isEmpty { print() }
