@@ -23,18 +23,17 @@ extension DeliveryMachine {
         work = Work()
         work.lease = lease.id
         work.window = DeliveryWindow(lease.readings)
-        let everything = 0..<work.window.readings.count
-        work.tasks = posts(everything)
+        work.tasks = posts()
         guard lease.isUnclear else { return provision(then: .work, at: now) }
         // The run that sent it is gone, and nobody knows when it sent: absence must be seen twice, and the platform may
         // be at work on it for as long as on a request that timed out.
-        let next = doubt(everything, needsTwo: true, then: work.tasks)
+        let next = doubt(0..<work.window.readings.count, needsTwo: true, then: work.tasks)
         work.tasks = []
         return rest(.unclear, until: now + settleWait(timedOut: true), then: .provision(then: next))
     }
 
-    /// The posts of a range, the first at the end.
-    func posts(_ range: Range<Int>) -> [Task] {
+    /// The posts of the whole window, the first at the end.
+    func posts() -> [Task] {
         work.window.posts(of: rowsPerPost).reversed().map { .post($0, failures: 0) }
     }
 

@@ -51,24 +51,6 @@ public enum SpoolBench {
         }
     }
 
-    /// One line for `scripts/bench`.
-    ///
-    /// - Parameter secondsInC: what the C program needed for the same commits.
-    public static func line(readingsPerCommit: Int, _ result: Result, secondsInC: Double) -> String {
-        let readings = Double(result.readings)
-        let ratio = secondsInC > 0 ? result.wallSeconds / secondsInC : 0
-        return #"{"bench":"spool","case":"\#(readingsPerCommit)","#
-            + #""readings_per_second":\#(rounded(readings / result.wallSeconds)),"#
-            + #""cpu_us_per_reading":\#(rounded(result.cpuSeconds * 1e6 / readings)),"#
-            + #""disk_bytes_per_reading":\#(rounded(Double(result.diskBytes) / readings)),"#
-            + #""ratio_to_c":\#(rounded(ratio))}"#
-    }
-
-    /// Three decimals below 100, none above.
-    private static func rounded(_ number: Double) -> Double {
-        number < 100 ? (number * 1000).rounded() / 1000 : number.rounded()
-    }
-
     private static func cpuSeconds() -> Double {
         var usage = rusage()
         getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
