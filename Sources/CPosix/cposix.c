@@ -56,6 +56,8 @@ int64_t cposix_wall_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
 
 int cposix_open_signals(void) {
     signal(SIGPIPE, SIG_IGN);
+    // A limit on file sizes is a full disk, not a reason to die: write(2) then fails with EFBIG.
+    signal(SIGXFSZ, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);

@@ -1,3 +1,9 @@
+/// `did you mean …?` where something is close to `word`, and the known words (at most 24): what to say of a word that is
+/// none of the `candidates`.
+public func hint(for word: String, among candidates: [String], called plural: String) -> String {
+    Suggestion.hint(for: word, among: candidates, called: plural)
+}
+
 /// Finds what somebody most likely meant.
 enum Suggestion {
     /// The candidate closest to `word`, or nil when none is close.
@@ -25,9 +31,10 @@ enum Suggestion {
     /// `did you mean …?` where something is close, and the known words where they are few.
     static func hint(for word: String, among candidates: [String], called plural: String) -> String {
         let guess = hint(for: word, among: candidates)
-        // A long list is for those whom no guess can help.
-        let list =
-            candidates.count <= (guess == nil ? 24 : 14) ? "\(plural): " + candidates.joined(separator: ", ") : nil
+        // A long list is for those whom no guess can help, and even then not all of it.
+        if let guess, candidates.count > 14 { return guess }
+        let rest = candidates.count > 24 ? " and \(candidates.count - 20) more" : ""
+        let list = "\(plural): " + candidates.prefix(rest.isEmpty ? 24 : 20).joined(separator: ", ") + rest
         return [guess, list].compactMap { $0 }.joined(separator: " ")
     }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Metering
 internal import Posix
 
@@ -92,15 +93,19 @@ extension Assembly {
         return UplinkSettings.Credentials.none
     }
 
-    /// A file's path, made absolute against the configuration's folder. That it is missing is a warning: the one who
-    /// checks may not be the one who runs the agent, and secrets often come last.
+    /// A file's path, made absolute against the configuration's folder. That it is missing or cannot be read is a
+    /// warning: the one who checks may not be the one who runs the agent, and secrets often come last.
     private func path(_ field: Field) -> String? {
         guard let text = field.text("a path", limit: 1000) else { return nil }
         let path = text.hasPrefix("/") || folder == "." ? text : (folder == "/" ? "/" : folder + "/") + text
-        if !File.exists(path) {
-            field.warning("no such file: \(clipped(path, limit: 1000))", hint: "the agent needs it when it runs")
-        } else if File.isFolder(path) {
+        if File.isFolder(path) {
             field.error("\(clipped(path, limit: 1000)) is a folder, not a file")
+        } else if let obstacle = File.obstacle(path) {
+            let isMissing = obstacle.code == ENOENT
+            field.warning(
+                (isMissing ? "no such file: " : "this user cannot read the file (\(PosixError.text(obstacle.code))): ")
+                    + clipped(path, limit: 1000),
+                hint: isMissing ? "the agent needs it when it runs" : "the agent's user must be able to read it")
         }
         return path
     }

@@ -152,7 +152,7 @@ final class HTTPTransport: @unchecked Sendable {
         let method = request.body == nil ? "GET" : "POST"
         let words =
             exchange.isTooLong ? "the answer is longer than \(settings.longestAnswer) bytes" : Self.words(result)
-        let summary = "\(method) \(request.url): \(words)"
+        let summary = "\(words) (\(method) \(request.url.prefix { $0 != "?" }))"
         if request.body != nil, exchange.isWholeBodyTaken {
             return DeliveryFailure(result == CURLE_OPERATION_TIMEDOUT ? .timedOut : .unclear, summary)
         }

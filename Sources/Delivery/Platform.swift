@@ -44,9 +44,8 @@ final class Platform {
     private func judge(_ answer: HTTPTransport.Answer, url: String, isQuestion: Bool) -> DeliveryFailure? {
         let status = answer.status
         if status == 200 || status == 201 { return nil }
-        let place = "\(isQuestion ? "GET" : "POST") \(url.prefix { $0 != "?" }): \(status)"
-        let words = Replies.words(answer.body)
-        let summary = words.map { "\(place) \($0)" } ?? place
+        let request = "(\(isQuestion ? "GET" : "POST") \(url.prefix { $0 != "?" }))"
+        let summary = [String(status), Replies.words(answer.body), request].compactMap { $0 }.joined(separator: " ")
         func failure(_ code: DeliveryFailure.Code, _ hint: String? = nil) -> DeliveryFailure {
             DeliveryFailure(code, summary, hint: hint, retryAfter: answer.headers.retryAfter)
         }
@@ -54,7 +53,7 @@ final class Platform {
         case 300..<400:
             let target = answer.headers.location.map { " to \(Text.excerpt($0))" } ?? ""
             return DeliveryFailure(
-                .misdirected, "\(place) a redirect\(target)",
+                .misdirected, "\(status) a redirect\(target) \(request)",
                 hint: "put the service's final address into the uplink's url")
         case 401, 403, 407:
             return failure(.credentials, "the platform refuses the credentials: \(credentials.hint)")

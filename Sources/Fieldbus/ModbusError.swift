@@ -52,7 +52,7 @@ public struct ModbusError: Error, Hashable, Sendable {
         case .noConnection:
             "check the address and the port, the cable, and whether another program holds the meter's only connection"
         case .connectionLost:
-            "the device closed the connection: it may allow fewer connections than there are masters"
+            "it may allow fewer connections than there are masters: look who else reads it"
         case .timeout:
             "check the unit id, the wiring behind the gateway and that the meter has power; or raise the bus's timeout"
         case .exception(1): "the meter does not know this function code: try `function: holding` or `function: input`"

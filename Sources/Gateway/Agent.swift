@@ -71,7 +71,7 @@ public final class Agent {
                 intake: intake
             ) { event in
                 switch event {
-                case .failing(let error): log.error("spool: \(error); \(error.hint); readings wait in memory")
+                case .failing(let error): log.error("spool: \(error); readings wait in memory – \(error.hint)")
                 case .recovered(let after): log.notice("spool: commits go through again after \(after.rounded)")
                 }
             }
@@ -81,7 +81,8 @@ public final class Agent {
         services = try Self.assemble(configuration, spool: spool, intake: intake, log: log)
     }
 
-    /// Runs until SIGTERM or SIGINT; throws when a new configuration finds the spool's disk gone.
+    /// Runs until SIGTERM or SIGINT; throws when a new configuration finds the spool's disk gone, and when readings are
+    /// lost at the end because the disk did not take them.
     public func run() throws(AgentError) {
         let spool = spool
         spoolEnded.enter()
@@ -97,7 +98,7 @@ public final class Agent {
             \(points) points, \(configuration.uplinks.count) uplinks; spool in \(options.state)
             """)
         while try supervise() {}
-        end()
+        try end()
     }
 
     /// Waits for one thing to do; false when it is time to end.
@@ -167,14 +168,26 @@ public final class Agent {
         services.start()
     }
 
-    private func end() {
+    private func end() throws(AgentError) {
         log.notice("ending: finishing the commit")
         if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it is left behind") }
         spool.stop()
         if spoolEnded.wait(timeout: .now() + Self.stopLimit) == .timedOut {
-            log.error("the last commit did not end in time: the disk does not answer")
+            throw AgentError(
+                code: .spool, message: "the last commit did not end in time: the disk does not answer",
+                hint: "look at dmesg for disk errors; \(lost(intake.fill.waiting))")
+        }
+        let waiting = intake.fill.waiting
+        if waiting > 0, let error = spool.status.error {
+            throw AgentError(code: .spool, message: "\(error); \(lost(waiting))", hint: error.hint)
         }
         log.notice("ended")
+    }
+
+    private func lost(_ readings: Int) -> String {
+        readings == 1
+            ? "1 reading could not be committed and is lost"
+            : "\(readings) readings could not be committed and are lost"
     }
 
     private static func listen(_ path: String) throws(AgentError) -> UnixListener {
@@ -185,6 +198,7 @@ public final class Agent {
                 switch error.code {
                 case EADDRINUSE: "another agent runs with this socket: stop it, or choose another path with --socket"
                 case EEXIST: "what stands there is no socket: choose another path with --socket"
+                case ENAMETOOLONG: "a socket's path has 107 bytes at most: choose a shorter one with --socket"
                 default: "choose a path that this user may write with --socket"
                 }
             throw AgentError(code: .system, message: "\(error)", hint: hint)

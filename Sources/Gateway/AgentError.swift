@@ -1,10 +1,12 @@
-/// Why the agent does not start: what, and what to do.
+/// Why a command cannot do what it was asked: what, and what to do.
 public struct AgentError: Error, Sendable, CustomStringConvertible {
     /// What kind of obstacle; the raw value is the exit code (sysexits.h).
     public enum Code: Int32, Sendable {
+        /// An argument names what there is not (EX_USAGE).
+        case usage = 64
         /// The configuration is wrong (EX_CONFIG).
         case configuration = 78
-        /// The spool cannot be opened (EX_CANTCREAT).
+        /// The spool cannot be opened, or did not take what was read (EX_CANTCREAT).
         case spool = 73
         /// The control socket or the signals cannot be had (EX_OSERR).
         case system = 71

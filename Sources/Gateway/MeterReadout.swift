@@ -64,9 +64,9 @@ public struct MeterReadout: Codable, Sendable {
         guard let meter = configuration.meters.first(where: { $0.id == id }),
             let settings = configuration.buses.first(where: { $0.id == meter.bus })
         else {
-            let known = configuration.meters.map(\.id).joined(separator: ", ")
             throw AgentError(
-                code: .configuration, message: "\(options.configuration) has no meter \(id)", hint: "it has: \(known)")
+                code: .usage, message: "\(options.configuration) has no meter \(id)",
+                hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
         var link = ModbusLink(settings)
         let poll = MeterPoll(meter: meter, points: meter.points)

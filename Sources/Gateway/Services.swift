@@ -5,11 +5,13 @@ internal import Fieldbus
 internal import Logging
 internal import Metering
 internal import Spooling
+internal import Synchronization
 
 /// The buses and uplinks of one configuration: started together, and stopped together when it is replaced.
 struct Services {
     let buses: [ModbusBus]
     let uplinks: [UplinkRunner]
+    private let source: SpoolSource
     private let running = DispatchGroup()
 
     /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key.
@@ -28,9 +30,11 @@ struct Services {
             }
         }
         let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids)
+        let source = SpoolSource(spool: spool)
+        self.source = source
         uplinks = configuration.uplinks.map { settings in
             UplinkRunner(
-                settings: settings, plan: plan, source: SpoolSource(spool: spool), version: PartheVersion.text,
+                settings: settings, plan: plan, source: source, version: PartheVersion.text,
                 onChange: UplinkLog(log: log).note)
         }
     }
@@ -51,6 +55,7 @@ struct Services {
     /// A bus may be waiting for a slow meter's answer; nothing is lost by not waiting for it.
     func stop(within limit: DispatchTimeInterval) -> Bool {
         for uplink in uplinks { uplink.stop() }
+        source.stop()
         for bus in buses { bus.stop() }
         return running.wait(timeout: .now() + limit) == .success
     }
@@ -64,12 +69,25 @@ struct Services {
     }
 }
 
-/// The spool as the uplinks see it.
-struct SpoolSource: ReadingSource {
-    let spool: Spool
+/// The spool as the uplinks of one configuration see it.
+final class SpoolSource: ReadingSource {
+    private let spool: Spool
+    private let isStopped = Atomic(false)
+
+    init(spool: Spool) {
+        self.spool = spool
+    }
 
     func lease(uplink: String, maximumReadings: Int) async throws -> Lease? {
-        try await spool.lease(uplink: uplink, maximumReadings: maximumReadings)
+        try await spool.lease(uplink: uplink, maximumReadings: maximumReadings) {
+            !self.isStopped.load(ordering: .acquiring)
+        }
+    }
+
+    /// Ends every wait for a mark, which a failing disk could make a long one: nothing is leased any more.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        Task { [spool] in await spool.endWaits() }
     }
 
     func settle(_ lease: LeaseID, rejected: [Rejection]) async throws {

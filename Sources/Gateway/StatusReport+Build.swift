@@ -48,9 +48,14 @@ extension StatusReport {
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
             damaged: statistics.damaged)
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
-            Uplink(
-                id: settings.id, url: settings.url, state: status.words, healthy: status.trouble == nil,
-                undelivered: statistics.undelivered[settings.id] ?? 0, delivered: UInt64(status.counts.delivered),
+            let undelivered = statistics.undelivered[settings.id] ?? 0
+            // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
+            let isIdle = status.condition == .idle && undelivered == 0
+            return Uplink(
+                id: settings.id, url: settings.url,
+                state: status.condition == .idle && !isIdle ? "readings are being delivered" : status.words,
+                nextTryMilliseconds: status.until.map { max(0, ($0 - now).wholeMilliseconds) },
+                healthy: status.trouble == nil, undelivered: undelivered, delivered: UInt64(status.counts.delivered),
                 rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
                 conflicts: UInt64(status.counts.conflicts),
                 lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
@@ -61,30 +66,46 @@ extension StatusReport {
     }
 
     /// What is wrong, the gravest first.
-    private func findProblems() -> [String] {
-        var found: [String] = []
-        if let error = spool.error { found.append("spool: \(error)") }
+    private func findProblems() -> [Problem] {
+        var found: [Problem] = []
+        func add(_ what: String, _ hint: String?) { found.append(Problem(what: what, hint: hint)) }
+        if let error = spool.error { add("spool: \(error)", spool.hint) }
         let lastCommit = spool.lastCommitAgeMilliseconds ?? uptimeMilliseconds
         if spool.error == nil, lastCommit > 3 * spool.commitIntervalMilliseconds + 5000 {
-            found.append("spool: no commit for \(Duration.milliseconds(lastCommit).rounded): the disk does not answer")
+            add(
+                "spool: no commit for \(Duration.milliseconds(lastCommit).rounded): the disk does not answer",
+                "look at dmesg for disk errors")
         }
-        if spool.damaged > 0 { found.append("spool: \(spool.damaged) readings could not be read back") }
+        if spool.damaged > 0 {
+            add(
+                "spool: \(spool.damaged) readings could not be read back",
+                "the disk or card has damaged its file: look at dmesg, and think of replacing it")
+        }
         for uplink in uplinks {
-            if !uplink.healthy { found.append("uplink \(uplink.id): \(uplink.error ?? uplink.state)") }
+            if !uplink.healthy { add("uplink \(uplink.id): \(uplink.error ?? uplink.state)", uplink.hint) }
             if uplink.conflicts > 0 {
-                found.append("uplink \(uplink.id): the platform has another value for \(uplink.conflicts) readings")
+                add(
+                    "uplink \(uplink.id): the platform has another value for \(uplink.conflicts) readings",
+                    "something else writes to these Datastreams: does another gateway have this one's id?")
             }
         }
         for meter in meters {
             // A meter that has just been started or set right has not been polled yet.
             let silence = meter.lastReadingAgeMilliseconds ?? uptimeMilliseconds
             if let error = meter.error {
-                found.append("meter \(meter.id): \(error)")
+                add("meter \(meter.id): \(error)", meter.hint)
             } else if silence > 3 * meter.intervalMilliseconds + 5000 {
-                found.append("meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)")
+                add(
+                    "meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)",
+                    meter.skippedPolls > 0
+                        ? "its polls are skipped: the intake is full" : "look at it with `parthe read \(meter.id)`")
             }
         }
-        if spool.quarantined > 0 { found.append("spool: the platform refused \(spool.quarantined) readings") }
+        if spool.quarantined > 0 {
+            add(
+                "spool: \(spool.quarantined) readings were refused by a platform and are set aside",
+                "the reasons stand in the spool's table `quarantine`")
+        }
         return found
     }
 

@@ -3,6 +3,14 @@
 /// Keys are stable from version 1.0 on; times are ISO 8601 in UTC, ages and durations in milliseconds. What does not
 /// apply is absent.
 public struct StatusReport: Codable, Sendable {
+    /// Something that is wrong now.
+    public struct Problem: Codable, Hashable, Sendable {
+        /// What and where: `meter main: no answer in time`.
+        public var what: String
+        /// What to look at.
+        public var hint: String?
+    }
+
     /// A bus.
     public struct Bus: Codable, Sendable {
         /// Its name.
@@ -95,6 +103,8 @@ public struct StatusReport: Codable, Sendable {
         public var url: String
         /// What it is doing, in words.
         public var state: String
+        /// When it goes on, where it waits.
+        public var nextTryMilliseconds: Int64?
         /// Whether it works: readings are accepted, or there is nothing to deliver.
         public var healthy: Bool
         /// Readings that it has not delivered yet.
@@ -125,8 +135,8 @@ public struct StatusReport: Codable, Sendable {
     public var time: String
     /// How long the agent has been running.
     public var uptimeMilliseconds: Int64
-    /// What is wrong now, in sentences; empty when all is well.
-    public var problems: [String]
+    /// What is wrong now, the gravest first; empty when all is well.
+    public var problems: [Problem]
     /// The buses in the order of the configuration, those without meters left out.
     public var buses: [Bus]
     /// The meters, bus by bus.

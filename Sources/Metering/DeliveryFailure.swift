@@ -44,7 +44,7 @@ public struct DeliveryFailure: Error, Hashable, Sendable {
 
     /// What is known about the request's effect.
     public var code: Code
-    /// What happened and where: `POST http://…/CreateObservations: 503 Service Unavailable`.
+    /// What happened and where: `503 Service Unavailable (POST http://…/CreateObservations)`.
     public var summary: String
     /// What the technician can do.
     public var hint: String?

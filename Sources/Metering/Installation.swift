@@ -147,7 +147,8 @@ public struct SpoolSettings: Hashable, Sendable {
 
     /// Settings with every property given.
     public init(
-        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256 << 20, history: Duration = .seconds(48 * 3600)
+        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256_000_000,
+        history: Duration = .seconds(48 * 3600)
     ) {
         self.commitInterval = commitInterval
         self.maximumBytes = maximumBytes

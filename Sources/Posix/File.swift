@@ -2,9 +2,10 @@ internal import Glibc
 
 /// Whole small files: configurations, secrets, /proc.
 public enum File {
-    /// The content of a file of at most `limit` bytes; a larger one is an error (EFBIG).
+    /// The content of a file of at most `limit` bytes; a larger one is an error (EFBIG). A pipe may be named as well, but
+    /// one into which nothing comes for five seconds is an error (ETIMEDOUT).
     public static func read(_ path: String, limit: Int = 1 << 20) throws(PosixError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw PosixError("open", path, code: errno) }
         defer { close(descriptor) }
         var content: [UInt8] = []
@@ -13,8 +14,13 @@ public enum File {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { return content }
             if count < 0 {
-                if errno == EINTR { continue }
-                throw PosixError("read", path, code: errno)
+                let code = errno
+                if code == EINTR { continue }
+                guard code == EAGAIN else { throw PosixError("read", path, code: code) }
+                guard !Poller.readable([descriptor], within: 5000).isEmpty else {
+                    throw PosixError("read", path, code: ETIMEDOUT)
+                }
+                continue
             }
             content.append(contentsOf: buffer[..<count])
             guard content.count <= limit else { throw PosixError("read", path, code: EFBIG) }
@@ -38,6 +44,11 @@ public enum File {
     /// Whether something stands at `path`.
     public static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
+    }
+
+    /// Why this user cannot read the file at `path`; nil when it can.
+    public static func obstacle(_ path: String) -> PosixError? {
+        access(path, R_OK) == 0 ? nil : PosixError("read", path, code: errno)
     }
 
     /// Whether `path` is a folder.

@@ -128,18 +128,27 @@ public actor Spool {
     }
 
     /// The next window for `uplink` once its in-flight mark is durable, so that it may be sent; nil when there is
-    /// nothing to deliver or the spool is ending.
-    public func lease(uplink: String, maximumReadings: Int) async throws(SpoolError) -> Lease? {
+    /// nothing to deliver, the spool is ending or the caller no longer wants it. That is asked after each commit, and
+    /// after `endWaits()`.
+    public func lease(
+        uplink: String, maximumReadings: Int, isWanted: @Sendable () -> Bool = { true }
+    ) async throws(SpoolError) -> Lease? {
         guard let lease = try take(uplink, maximumReadings) else { return nil }
         let generation = generation
         // The store is looked up anew after each wait: it may have been closed for new settings meanwhile, and the
         // lease then comes back as an unclear one.
-        while generation == self.generation, !isStopping.load(ordering: .acquiring) {
+        while generation == self.generation, !isStopping.load(ordering: .acquiring), isWanted() {
             if store?.isDurable(lease.id) ?? false { return lease }
             await withUnsafeContinuation { waiters.append($0) }
         }
         if generation == self.generation { try store?.release(lease.id) }
         return nil
+    }
+
+    /// Lets everyone who waits in `lease` look whether the lease is still wanted.
+    public func endWaits() {
+        for waiter in waiters { waiter.resume() }
+        waiters = []
     }
 
     /// Takes the next window, and sees to it that its mark is committed soon.
@@ -202,8 +211,7 @@ public actor Spool {
             onEvent(.recovered(after: lastCommit - since))
         }
         if failure == nil, !readings.isEmpty { onCommit() }
-        for waiter in waiters { waiter.resume() }
-        waiters = []
+        endWaits()
         return failure
     }
 

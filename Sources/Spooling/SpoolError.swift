@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import Glibc
 internal import Posix
 
 /// Something the spool could not do: what, on which file, why, and what to do next.
@@ -99,7 +100,7 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missing: "check the --state folder; the agent makes the spool at its first start"
         case .inaccessible: "check that the folder exists and that the agent's user may write to it"
         case .readOnly: "check the mount options (ro?), the permissions and the health of the disk"
-        case .noSpace: "free space on the file system; readings wait in memory until then"
+        case .noSpace: "free space on the file system; it goes on by itself"
         case .inputOutput: "look at dmesg for disk errors and replace the card or disk"
         case .damaged: "keep a copy of the folder, then move the file away so that the agent can start a new one"
         case .invalidReading: "this is an error in the agent: report it with this message"
@@ -112,18 +113,25 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var text = "\(path): cannot \(operation): \(detail)"
         if let sqlite { text += " (SQLite \(sqlite))" }
-        if let errno, errno != 0 { text += " [\(PosixError.text(errno))]" }
+        // SQLite's words may be the system's already.
+        if let errno, errno != 0, !detail.contains(PosixError.text(errno)) { text += " [\(PosixError.text(errno))]" }
         return text
     }
 }
 
 extension SpoolError {
+    /// SQLITE_IOERR_SHMSIZE (a macro that Swift does not see): the log's index could not be given its size.
+    private static var ioErrorSHMSize: Int32 { SQLITE_IOERR | 19 << 8 }
+
     /// The failure behind an extended result code of SQLite.
     init(sqlite code: Int32, errno: Int32, message: String, operation: String, path: String) {
         let kind: Code =
             switch code & 0xFF {
             case SQLITE_BUSY, SQLITE_LOCKED: .busy
             case SQLITE_FULL: .noSpace
+            // A log that cannot grow is reported as an I/O error.
+            case SQLITE_IOERR where errno == ENOSPC || errno == EDQUOT || code == Self.ioErrorSHMSize: .noSpace
+            case SQLITE_IOERR where errno == EROFS: .readOnly
             case SQLITE_IOERR: .inputOutput
             case SQLITE_READONLY: .readOnly
             case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH: .inaccessible

@@ -15,16 +15,29 @@ import Gateway
             Exit codes:
               0   all is well
               1   it works in part: a point without value, a meter that is silent, an uplink that is away
-              64  the command is not understood
+              64  the command is not understood, or there is no such meter
               69  nobody answers: no agent at the socket, no meter at the address
               71  the system refuses a socket or signals
-              73  the spool cannot be opened
+              73  the spool cannot be opened, or the disk did not take the last readings
+              74  standard output cannot be written to
               78  the configuration is wrong
             """,
         version: PartheVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReadCommand.self, StatusCommand.self, VersionCommand.self,
         ])
+
+    /// `parthe help WORD` would show the whole help and succeed, whatever the word.
+    static func main() {
+        let words = CommandLine.arguments.dropFirst()
+        let commands = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        if words.first == "help", let asked = words.dropFirst().first, !asked.hasPrefix("-"), !commands.contains(asked)
+        {
+            Terminal.complain("there is no command '\(asked)'; commands: \(commands.joined(separator: ", "))")
+            Self.exit(withError: ExitCode.validationFailure)
+        }
+        main(nil)
+    }
 }
 
 /// `parthe version`.

@@ -8,7 +8,7 @@ struct ReadCommand: ParsableCommand {
         discussion: """
             Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request
             carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
-            Exit code 0 when every point has a value, 1 when some have, 69 when none has.
+            Exit code 0 when every point has a value, 1 when some have, 69 when none has, 64 when there is no such meter.
             """)
 
     @Argument(help: "The meter's id in the configuration.") var meter: String
@@ -25,12 +25,15 @@ struct ReadCommand: ParsableCommand {
     }
 
     private func show(_ readout: MeterReadout) {
+        let points = counted(readout.points.count, "point")
+        let result =
+            readout.values > 0
+            ? "\(readout.values) of \(points) in \(counted(readout.requests, "request"))" : "none of \(points)"
         print(
             """
             \(Terminal.paint(readout.meter, .bold)): \(readout.model) (\(readout.status)), \(readout.endpoint) \
             unit \(readout.unit)
-            \(readout.values) of \(counted(readout.points.count, "point")) in \(counted(readout.requests, "request")), \
-            \(readout.milliseconds) ms, \(readout.time)
+            \(result), \(readout.milliseconds) ms, \(readout.time)
 
             """)
         if readout.values > 0 {

@@ -1,46 +1,62 @@
 import Gateway
 
-/// The status as a page of at most a given number of lines, 79 columns wide: what is wrong first, then meters, spool
-/// and uplinks. Meters that do not fit are summed up; those with an error are shown before the others.
+/// The status as a page: what is wrong first, each with what to look at, then meters, spool and uplinks.
+///
+/// On a terminal it fits the terminal: meters that do not fit are summed up, those with an error are shown before the
+/// others. In a file or a pipe it is complete.
 struct StatusPage {
     private let report: StatusReport
     private let lines: Int
+    private let width: Int
 
-    init(_ report: StatusReport, lines: Int) {
+    /// A page of at most `lines` lines of `width` columns.
+    init(_ report: StatusReport, lines: Int = .max, width: Int = .max) {
         self.report = report
         self.lines = lines
+        self.width = width
     }
 
     var text: String {
-        let head = headLines + [""]
         let foot = [""] + busLines + spoolLines + uplinkLines
+        // However much is wrong, some meters are shown.
+        let meters = min(report.meters.count, 6) + 1
+        let head = headLines(lines == .max ? .max : lines - 1 - meters - foot.count) + [""]
         let room = lines == .max ? .max : max(4, lines - head.count - foot.count)
         return (head + meterLines(room) + foot).joined(separator: "\n")
     }
 
-    private var headLines: [String] {
+    private func headLines(_ room: Int) -> [String] {
         var found = [
             Terminal.paint(report.gateway, .bold)
                 + "  up \(span(report.uptimeMilliseconds))  \(report.time)  parthe \(report.version)"
         ]
         if report.problems.isEmpty { return found + [Terminal.paint("all is well", .green)] }
         found.append(Terminal.paint("\(counted(report.problems.count, "problem")):", .red))
-        let most = lines == .max ? report.problems.count : 4
-        for problem in report.problems.prefix(most) { found.append(cut("  " + problem)) }
-        if report.problems.count > most { found.append("  … and \(report.problems.count - most) more (--all)") }
-        if let hint = firstHint { found.append(cut("  → " + hint)) }
+        for (index, problem) in report.problems.enumerated() {
+            let next = lines(of: problem, after: index > 0 ? report.problems[index - 1] : nil)
+            let rest = report.problems.count - index
+            // The gravest is always told; the last line is kept for those that do not fit.
+            if index > 0, room != .max, found.count + next.count + (rest > 1 ? 1 : 0) > room {
+                return found + ["  … and \(rest) more (--all)"]
+            }
+            found += next
+        }
         return found
     }
 
-    private var firstHint: String? {
-        report.spool.hint ?? report.uplinks.first { !$0.healthy }?.hint ?? report.meters.first { $0.error != nil }?.hint
+    private func lines(of problem: StatusReport.Problem, after last: StatusReport.Problem?) -> [String] {
+        let most = width == .max ? 1 : 2
+        let what = Terminal.wrapped(problem.what, width, first: "  ", rest: "    ", most: most)
+        // A row of silent meters needs its advice once.
+        guard let hint = problem.hint, hint != last?.hint else { return what }
+        return what + Terminal.wrapped(hint, width, first: "    → ", rest: "      ", most: most)
     }
 
     private func meterLines(_ room: Int) -> [String] {
         let title = "METER              BUS         EVERY   LAST AGO  POLLS FAILED  STATE"
         guard !report.meters.isEmpty else { return ["no meters are configured"] }
         let order = report.meters.filter { $0.error != nil } + report.meters.filter { $0.error == nil }
-        let shown = order.count + 1 <= room ? order.count : room - 2
+        let shown = order.count <= room - 1 ? order.count : room - 2
         var found = [Terminal.paint(title, .dim)] + order.prefix(shown).map(line)
         if shown < order.count {
             let rest = order.dropFirst(shown)
@@ -52,7 +68,8 @@ struct StatusPage {
 
     private func line(_ meter: StatusReport.Meter) -> String {
         let last = meter.lastReadingAgeMilliseconds.map(span) ?? "never"
-        var state = meter.error.map { Terminal.paint(Terminal.left($0, min($0.count, 16)), .red) }
+        let room = width == .max ? .max : max(8, width - 64)
+        var state = meter.error.map { Terminal.paint($0.count > room ? Terminal.left($0, room) : $0, .red) }
         if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) empty" }
         if state == nil, meter.skippedPolls + meter.overruns > 0 {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
@@ -93,7 +110,7 @@ struct StatusPage {
         found.append(
             cut(
                 "        commits every \(span(spool.commitIntervalMilliseconds)), last \(last); "
-                    + "\(spool.waiting) readings wait, \(spool.quarantined) refused by the platform"))
+                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"))
         return found
     }
 
@@ -103,8 +120,9 @@ struct StatusPage {
         }
         return report.uplinks.flatMap { uplink in
             let last = uplink.lastSuccessAgeMilliseconds.map { span($0) + " ago" } ?? "never"
+            let next = uplink.nextTryMilliseconds.map { ", for \(span($0))" } ?? ""
             return [
-                cut("uplink  \(uplink.id): \(uplink.state)"),
+                cut("uplink  \(uplink.id): \(uplink.state)\(next)"),
                 cut("        \(uplink.delivered) delivered since the start, last \(last), \(uplink.undelivered) to go"),
             ]
         }
@@ -115,6 +133,6 @@ struct StatusPage {
     }
 
     private func cut(_ line: String) -> String {
-        lines == .max || line.count <= 79 ? line : line.prefix(78) + "…"
+        line.count <= width ? line : line.prefix(width - 1) + "…"
     }
 }

@@ -15,16 +15,38 @@ enum Terminal {
         isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
         && getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
 
+    /// Lines and columns that a page has to fit: those of the terminal, or what LINES and COLUMNS say; nil where the
+    /// output goes into a file or a pipe, which take everything.
+    static var size: (lines: Int, columns: Int)? {
+        var window = winsize()
+        let isTerminal = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &window) == 0
+        let lines = number("LINES") ?? (isTerminal ? Int(window.ws_row) : nil)
+        let columns = number("COLUMNS") ?? (isTerminal ? Int(window.ws_col) : nil)
+        guard isTerminal || lines != nil || columns != nil else { return nil }
+        // A serial console does not know its size: every terminal has 80 × 24.
+        return (max(lines ?? 24, 1) == 1 ? 24 : lines ?? 24, (columns ?? 0) < 20 ? 80 : columns ?? 80)
+    }
+
+    private static func number(_ variable: String) -> Int? {
+        getenv(variable).flatMap { Int(String(cString: $0)) }
+    }
+
     static func paint(_ text: String, _ colour: Colour) -> String {
         hasColours ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
     }
 
-    /// Writes bytes to standard output.
+    /// Writes bytes to standard output. Output that cannot be written must not look like success: it ends the program
+    /// with exit code 74 (EX_IOERR).
     static func write(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            guard count > 0 else { return }
+            if count < 0 {
+                let code = errno
+                if code == EINTR { continue }
+                complain("cannot write to standard output: \(String(cString: strerror(code)))")
+                exit(74)
+            }
             rest = rest.dropFirst(count)
         }
     }
@@ -45,4 +67,30 @@ enum Terminal {
     static func right(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
+
+    /// `text` in lines of at most `width` characters, broken between words: the first begins with `first`, the others
+    /// with `rest`. At most `most` lines; what is cut off there shows as an ellipsis.
+    static func wrapped(_ text: String, _ width: Int, first: String, rest: String, most: Int = 2) -> [String] {
+        var lines = [first]
+        var isFresh = true
+        for word in text.split(separator: " ") {
+            let line = lines[lines.count - 1]
+            if !isFresh, line.count + 1 + word.count > width {
+                guard lines.count < most else {
+                    lines[lines.count - 1] = String((line + " ").prefix(width - 1)) + "…"
+                    return lines
+                }
+                lines.append(rest)
+                isFresh = true
+            }
+            lines[lines.count - 1] += (isFresh ? "" : " ") + word
+            isFresh = false
+        }
+        return lines.map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
+    }
+}
+
+/// Prints a line for people. Takes the place of the standard library's, which does not say when it fails.
+func print(_ text: String = "") {
+    Terminal.write(Array((text + "\n").utf8))
 }

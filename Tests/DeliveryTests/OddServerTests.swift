@@ -93,6 +93,22 @@ import Testing
         #expect(try #require(bench.source.rejected.first).reason.contains("no such unit here"))
     }
 
+    /// A proxy that gave up waiting (504): what is behind it may still be at work on the readings; a question harms nobody.
+    @Test(arguments: [("Things", DeliveryFailure.Code.notSent), ("CreateObservations", .timedOut)])
+    func aProxyThatGaveUp(word: String, code: DeliveryFailure.Code) async throws {
+        let server = RawServer { request in
+            if request.line.contains(word) { return .send(RawServer.answer("504 Gateway Time-out")) }
+            if request.line.hasPrefix("GET") { return .send(.list("")) }
+            return .send(RawServer.answer("201 Created", headers: "Location: http://h/v1.1/X(7)\r\n"))
+        }
+        defer { server.stop() }
+        let readings = TestInstallation.readings(points: 1, rounds: 1)
+        let bench = Bench(url: server.url, source: TestSource(readings), plan: plan)
+        #expect(try await bench.until { bench.runner.status.lastFailure?.code == code }, "\(bench.runner.status)")
+        await bench.stop()
+        #expect(bench.source.settledCount == 0)
+    }
+
     /// Whatever answers there is no SensorThings service: the status says so, nothing is lost, nothing is hammered.
     @Test(arguments: [
         RawServer.answer("404 Not Found", "<html>nginx</html>"), RawServer.answer("200 OK", "<html>It works!</html>"),

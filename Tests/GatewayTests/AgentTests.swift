@@ -22,7 +22,7 @@ import Testing
         _ = try await rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
         rig.stopPlatform()
         let away = try await rig.status { $0.spool.undelivered > 300 && $0.uplinks[0].error != nil }
-        #expect(away.problems.contains { $0.hasPrefix("uplink city:") }, "\(away.problems)")
+        #expect(away.problems.contains { $0.what.hasPrefix("uplink city:") }, "\(away.problems)")
         try rig.startPlatform()
         #expect(try await rig.settle().isClean)
     }
@@ -33,7 +33,7 @@ import Testing
         _ = try await rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
         rig.meters.setMisbehaviour(.silence, of: 1)
         let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].failedPolls > 2 }
-        #expect(report.problems == ["meter meter-2: no answer in time"])
+        #expect(report.problems.map(\.what) == ["meter meter-2: no answer in time"])
         let before = report.meters[2].readings
         _ = try await rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
         rig.meters.setMisbehaviour(nil, of: 1)
@@ -79,7 +79,7 @@ import Testing
         let report = try await rig.status { report in
             report.uplinks.first.map { !$0.healthy && ($0.error ?? "").contains(word) } ?? false
         }
-        #expect(report.problems.contains { $0.hasPrefix("uplink city:") })
+        #expect(report.problems.contains { $0.what.hasPrefix("uplink city:") })
         rig.platform?.setFaults(FaultPlan())
         #expect(try await rig.settle(within: 120).isClean)
     }
@@ -109,6 +109,38 @@ import Testing
         _ = try await AgentHarness.wait(1) { false }
         #expect(try await rig.agent.terminate() == 0, "not ended within 5 s:\n\(rig.agent.log)")
         #expect(rig.agent.log.contains("ended"))
+    }
+
+    /// A disk that takes nothing more: the status says so, a reload is refused while the old configuration goes on, and
+    /// the end says how much is lost and does not look like success. With the disk back all goes on by itself.
+    @Test func aFailingDiskIsToldAndSurvived() async throws {
+        let rig = try Rig(count: 1)
+        try rig.agent.start()
+        _ = try await rig.status { $0.spool.bytes > 100_000 && $0.uplinks.contains { $0.delivered > 0 } }
+        try limitFiles(of: rig, to: "40000")
+        let failing = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
+        #expect(failing.problems.first.map { $0.what.hasPrefix("spool:") && $0.hint != nil } ?? false)
+        rig.agent.reload()
+        #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("refused, the old one goes on") })
+        _ = try await rig.status { $0.spool.waiting > failing.spool.waiting && $0.meters[0].readings > 0 }
+        try limitFiles(of: rig, to: "unlimited")
+        _ = try await rig.status { $0.problems.isEmpty && $0.spool.undelivered < 100 }
+
+        try limitFiles(of: rig, to: "40000")
+        _ = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
+        #expect(try await rig.agent.terminate() == 73)
+        #expect(rig.agent.log.contains("could not be committed and are lost"), "\(rig.agent.log)")
+        #expect(!rig.agent.log.contains("did not stop"), "\(rig.agent.log)")
+        try rig.agent.start()
+        #expect(try await rig.settle().isClean)
+    }
+
+    /// The size that files of the running agent may have: one that the spool has passed already, but not the log, is a
+    /// disk that fails.
+    private func limitFiles(of rig: Rig, to size: String) throws {
+        let process = try #require(rig.agent.processID)
+        let child = try ChildProcess("prlimit", ["--pid", "\(process)", "--fsize=\(size):unlimited"], log: "/dev/null")
+        #expect(child.wait() == 0, "prlimit (util-linux) does not work")
     }
 
     /// A second agent on the same spool or socket is refused with a sentence, and harms nothing.

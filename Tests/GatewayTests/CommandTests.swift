@@ -1,4 +1,5 @@
 import Gateway
+import Glibc
 import Lab
 import Posix
 import Testing
@@ -7,10 +8,12 @@ import Testing
     @Test func exitCodesAreThoseOfTheHelp() async throws {
         let help = try await Outcome("--help")
         #expect(help.code == 0)
-        for code in ["64", "69", "71", "73", "78"] {
+        for code in ["64", "69", "71", "73", "74", "78"] {
             #expect(help.text.contains("  \(code)  "), "\(code) is not documented")
         }
         #expect(try await Outcome("frobnicate").code == 64)
+        #expect(try await Outcome("help", "frobnicate").code == 64)
+        #expect(try await Outcome("help", "read").code == 0)
         #expect(try await Outcome("status", "--socket", "/nonexistent/parthe.sock").code == 69)
         #expect(try await Outcome("check", "--config", "/nonexistent/parthe.yaml").code == 78)
         #expect(try await Outcome("read", "main", "--config", "/nonexistent/parthe.yaml").code == 78)
@@ -57,7 +60,9 @@ import Testing
         #expect(silent.code == 69)
         #expect(silent.text.contains("no answer in time"))
         #expect(silent.text.contains("→"), "no hint")
-        #expect(try await Outcome("read", "nobody", "--config", rig.agent.configurationFile).code == 78)
+        let unknown = try await Outcome("read", "meter-2", "--config", rig.agent.configurationFile)
+        #expect(unknown.code == 64)
+        #expect(unknown.text.contains("did you mean \"meter-1\"?"), "\(unknown.text)")
     }
 
     @Test func theStatusFitsATerminal() async throws {
@@ -65,7 +70,9 @@ import Testing
         rig.meters.setMisbehaviour(.exception(2), of: 20)
         try rig.agent.start()
         _ = try await rig.status { $0.meters.count == 30 && $0.meters.allSatisfy { $0.polls > 0 } }
-        let page = try await Outcome("status", "--socket", rig.agent.socket)
+        let page = try await Outcome(
+            "COLUMNS=80", "LINES=24", AgentHarness.siblingProgram("parthe"), "status", "--socket", rig.agent.socket,
+            program: "/usr/bin/env")
         #expect(page.code == 1, "a failing meter is no success")
         let lines = page.text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count <= 24, "\(page.text)")
@@ -74,7 +81,45 @@ import Testing
         let json = try await Outcome("status", "--socket", rig.agent.socket, "--json")
         let report = try #require(StatusReport(json: Array(json.text.utf8)))
         #expect(report.meters.count == 30)
-        #expect(try await Outcome("status", "--socket", rig.agent.socket, "--all").text.contains("meter-30 "))
+        let whole = try await Outcome("status", "--socket", rig.agent.socket)
+        #expect(whole.text.contains("meter-30 "), "a pipe gets everything: \(whole.text)")
+    }
+
+    /// However much is wrong at once, the page fits, the gravest problem is on it, and some meters are.
+    @Test func manyProblemsFitATerminal() async throws {
+        let rig = try Rig(count: 30, interval: "1s")
+        rig.stopPlatform()
+        try rig.agent.start()
+        _ = try await rig.status { $0.uplinks.contains { !$0.healthy } }
+        for index in 0..<30 { rig.meters.setMisbehaviour(.exception(UInt8(1 + index % 6)), of: index) }
+        let report = try await rig.status {
+            $0.meters.count == 30 && $0.meters.allSatisfy { $0.error != nil } && $0.uplinks.allSatisfy { !$0.healthy }
+        }
+        #expect(report.problems.count == 31)
+        #expect(report.problems.allSatisfy { $0.hint != nil }, "a problem without advice")
+        let page = try await Outcome(
+            "COLUMNS=80", "LINES=24", AgentHarness.siblingProgram("parthe"), "status", "--socket", rig.agent.socket,
+            program: "/usr/bin/env")
+        let lines = page.text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count <= 24 && lines.allSatisfy { $0.count <= 80 }, "\(page.text)")
+        #expect(page.text.contains("uplink city:"))
+        #expect(page.text.contains("more (--all)"))
+        #expect(page.text.contains("meter-1 "))
+    }
+
+    /// What could not be printed must not look like success; a pipe in a configuration's place must not hang.
+    @Test func badFilesEndWithAMessage() async throws {
+        let rig = try Rig(count: 1)
+        let folder = try LabFile.temporaryFolder("parthe-test")
+        defer { LabFile.remove(folder: folder) }
+        let shell = "\(AgentHarness.siblingProgram("parthe")) check -c \(rig.agent.configurationFile) >/dev/full"
+        let full = try await Outcome("-c", shell, program: "/bin/sh")
+        #expect(full.code == 74)
+        #expect(full.text.contains("cannot write to standard output"), "\(full.text)")
+        #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+        let pipe = try await Outcome("check", "--config", folder + "/pipe")
+        #expect(pipe.code == 78)
+        #expect(pipe.text.contains("pipe:1:1: the file is empty"), "\(pipe.text)")
     }
 
     /// The shipped program has no code that forms a write: neither libmodbus' functions nor their names are in it.

@@ -101,11 +101,12 @@ struct Outcome {
     var code: Int32
     var text: String
 
-    /// Runs a program of the build with `arguments` to its end.
+    /// Runs a program of the build, or any by its path, with `arguments` to its end.
     init(_ arguments: String..., program: String = "parthe") async throws {
         let folder = try LabFile.temporaryFolder("parthe-run")
         defer { LabFile.remove(folder: folder) }
-        let child = try ChildProcess(AgentHarness.siblingProgram(program), arguments, log: folder + "/out")
+        let path = program.hasPrefix("/") ? program : AgentHarness.siblingProgram(program)
+        let child = try ChildProcess(path, arguments, log: folder + "/out")
         while child.exitCode() == nil { try await Task.sleep(for: .milliseconds(10)) }
         code = child.wait()
         text = String(decoding: try File.read(folder + "/out"), as: UTF8.self)

@@ -104,6 +104,47 @@ import Testing
         await running.end()
     }
 
+    /// A stop at any moment is heard: in an hour's sleep a lost one would hang.
+    @Test(.timeLimit(.minutes(3))) func aStopIsNeverLost() async throws {
+        for round in 0..<40 {
+            let running = try Running(settings: SpoolSettings(commitInterval: .seconds(3600)))
+            for _ in 0..<(round % 8) { await Task.yield() }
+            await running.end()
+        }
+    }
+
+    /// Commits without a pause leave room for everybody else.
+    @Test(.timeLimit(.minutes(3))) func commitsWithoutPauseStarveNobody() async throws {
+        let running = try Running(settings: SpoolSettings(commitInterval: .milliseconds(1)))
+        let ids = try await running.spool.identify(["a"])
+        let point = try #require(ids["a"])
+        for _ in 0..<50 {
+            running.put([point])
+            _ = try await running.spool.identify(["a"])
+        }
+        await running.end()
+    }
+
+    /// An uplink that is stopped does not wait for a commit that may be an hour away.
+    @Test(.timeLimit(.minutes(3))) func aWaitForAMarkCanBeEnded() async throws {
+        let running = try Running()
+        let ids = try await running.spool.identify(["a"])
+        running.put([try #require(ids["a"])])
+        while running.spool.status.statistics.committed == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        let isWanted = Atomic(true)
+        // Never durable: another program has locked the file.
+        let shell = try Connection(SpoolFolder.file(in: running.folder), .create, busyTimeout: .seconds(2))
+        try shell.execute("BEGIN IMMEDIATE")
+        async let lease = running.spool.lease(uplink: "city", maximumReadings: 10) {
+            isWanted.load(ordering: .acquiring)
+        }
+        isWanted.store(false, ordering: .releasing)
+        await running.spool.endWaits()
+        #expect(try await lease == nil)
+        try shell.execute("ROLLBACK")
+        await running.end()
+    }
+
     @Test func pointsHaveALimit() throws {
         try withFolder { folder in
             let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")

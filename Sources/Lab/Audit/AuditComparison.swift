@@ -12,11 +12,11 @@ public struct AuditComparison: Hashable, Sendable {
         public var key: String
         /// Readings committed on the gateway.
         public var committed: Int
-        /// Those of them whose times are still open: they were never sent.
+        /// Those of them that were never sent: their times are still open.
         public var waiting: Int
         /// Committed readings that the platform has.
         public var delivered: Int
-        /// Committed readings that the platform has not.
+        /// Committed readings that were sent, or are under way, and that the platform has not.
         public var missing: Int
         /// Copies on the platform: Observations of a time that another has too.
         public var twice: Int
@@ -28,7 +28,7 @@ public struct AuditComparison: Hashable, Sendable {
         public var datastreams: Int
 
         /// Whether the platform has every reading once and none else.
-        public var isClean: Bool { missing == 0 && twice == 0 && unknown == 0 && isHashEqual != false }
+        public var isClean: Bool { missing == 0 && waiting == 0 && twice == 0 && unknown == 0 && isHashEqual != false }
     }
 
     /// The points in the order of their keys.
@@ -57,10 +57,11 @@ public struct AuditComparison: Hashable, Sendable {
         let committed = Int(clamping: line.digest.count) + Int(clamping: line.unfrozen)
         let distinct = streams.reduce(0) { $0 + $1.distinct }
         let delivered = min(distinct, committed)
+        let waiting = min(Int(clamping: line.unfrozen), committed - delivered)
         let hash = streams.reduce(0) { $0 &+ $1.hash }
         return Point(
-            key: line.key, committed: committed, waiting: Int(clamping: line.unfrozen), delivered: delivered,
-            missing: committed - delivered, twice: streams.reduce(0) { $0 + $1.copies },
+            key: line.key, committed: committed, waiting: waiting, delivered: delivered,
+            missing: committed - delivered - waiting, twice: streams.reduce(0) { $0 + $1.copies },
             unknown: distinct - delivered,
             isHashEqual: distinct == Int(clamping: line.digest.count) ? hash == line.digest.hash : nil,
             datastreams: streams.count)
@@ -70,7 +71,7 @@ public struct AuditComparison: Hashable, Sendable {
     public var committed: Int { points.reduce(0) { $0 + $1.committed } }
     /// Committed readings that the platform has.
     public var delivered: Int { points.reduce(0) { $0 + $1.delivered } }
-    /// Committed readings that the platform has not.
+    /// Committed readings that were sent, or are under way, and that the platform has not.
     public var missing: Int { points.reduce(0) { $0 + $1.missing } }
     /// Copies on the platform.
     public var twice: Int { points.reduce(0) { $0 + $1.twice } }
@@ -87,6 +88,7 @@ public struct AuditComparison: Hashable, Sendable {
     /// The totals in one line: `committed 1200  delivered 1200  missing 0  twice 0`.
     public var summary: String {
         var text = "committed \(committed)  delivered \(delivered)  missing \(missing)  twice \(twice)"
+        if waiting > 0 { text += "  not sent yet \(waiting)" }
         if unknown > 0 { text += "  unknown \(unknown)" }
         if mismatches > 0 { text += "  points with other values \(mismatches)" }
         return text
@@ -95,17 +97,18 @@ public struct AuditComparison: Hashable, Sendable {
     /// The points that are not clean, the worst first.
     public var offenders: [Point] {
         points.filter { !$0.isClean }.sorted {
-            ($0.missing + $0.twice + $0.unknown, $1.key) > ($1.missing + $1.twice + $1.unknown, $0.key)
+            ($0.missing + $0.twice + $0.unknown, $0.waiting, $1.key)
+                > ($1.missing + $1.twice + $1.unknown, $1.waiting, $0.key)
         }
     }
 }
 
 extension AuditComparison.Point: CustomStringConvertible {
-    /// `m1/voltage-l1: committed 12, delivered 11, missing 1 (1 not sent yet)`.
+    /// `m1/voltage-l1: committed 12, delivered 11, missing 1, not sent yet 2`.
     public var description: String {
         var text = "\(key): committed \(committed), delivered \(delivered)"
         if missing > 0 { text += ", missing \(missing)" }
-        if waiting > 0 { text += " (\(waiting) not sent yet)" }
+        if waiting > 0 { text += ", not sent yet \(waiting)" }
         if twice > 0 { text += ", twice \(twice)" }
         if unknown > 0 { text += ", never committed here \(unknown)" }
         if isHashEqual == false { text += ", values or times differ" }

@@ -23,7 +23,7 @@ struct DemoPage {
         lines.append("meters    \(served) values served")
         let status = agent.status
         if let process = agent.processID, let status {
-            lines.append("agent     running as process \(process): " + (status.problems.first ?? "all is well"))
+            lines.append("agent     running as process \(process): " + (status.problems.first?.what ?? "all is well"))
         } else if agent.processID != nil {
             lines.append("agent     starting")
         } else {
