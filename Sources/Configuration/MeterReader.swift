@@ -32,6 +32,9 @@ private enum ChosenPointKey: String, SectionKey {
     var example: String { self == .name ? "name: active-power" : "interval: 1m" }
 }
 
+/// A point of a meter's definition by its place there, and the interval that is its own.
+private typealias Choice = (place: Int, interval: Duration?)
+
 extension Assembly {
     /// The meters of the main file.
     mutating func readMeters(_ field: Field, at location: Location?) -> [Meter] {
@@ -100,7 +103,9 @@ extension Assembly {
         guard let id, let bus, let unit, let location, let (definition, points) = chosen else { return nil }
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
-            points: points.map { Point(meter: id, definition: $0, interval: $0.interval ?? interval) },
+            points: points.map {
+                Point(meter: id, model: definition.points, place: $0.place, interval: $0.interval ?? interval)
+            },
             location: location)
     }
 
@@ -125,7 +130,7 @@ extension Assembly {
 
     // MARK: Points
 
-    private mutating func modelPoints(_ section: Section<MeterKey>) -> (MeterDefinition, [PointDefinition])? {
+    private mutating func modelPoints(_ section: Section<MeterKey>) -> (MeterDefinition, [Choice])? {
         section.optional(.defaults)?.error(
             "defaults are for points written here, not for a model", hint: "remove defaults, or remove model")
         guard let field = section.optional(.model), var definition = definition(field) else { return nil }
@@ -133,8 +138,12 @@ extension Assembly {
             definition.maximumRegisters = limits.registers
             definition.maximumGap = limits.gap
         }
-        guard let choice = section.optional(.points) else { return (definition, definition.points) }
+        guard let choice = section.optional(.points) else { return (definition, all(of: definition)) }
         return choose(choice, of: definition).map { (definition, $0) }
+    }
+
+    private func all(of definition: MeterDefinition) -> [Choice] {
+        definition.points.enumerated().map { ($0.offset, $0.element.interval) }
     }
 
     /// The definition of a model; each file is read once in a run, and what is wrong in it is told once.
@@ -160,7 +169,7 @@ extension Assembly {
     }
 
     /// Some of a definition's points, in its order: names, or `{name: …, interval: …}`.
-    private func choose(_ field: Field, of definition: MeterDefinition) -> [PointDefinition]? {
+    private func choose(_ field: Field, of definition: MeterDefinition) -> [Choice]? {
         guard let items = field.items(example: "[active-power, {name: active-energy-import, interval: 1m}]") else {
             return nil
         }
@@ -182,11 +191,8 @@ extension Assembly {
             places[name] = places[name] ?? nameField.node.place
             chosen[name] = .some(interval)
         }
-        return definition.points.compactMap { point in
-            guard let interval = chosen[point.name] else { return nil }
-            var point = point
-            point.interval = interval ?? point.interval
-            return point
+        return definition.points.enumerated().compactMap { place, point in
+            chosen[point.name].map { (place, $0 ?? point.interval) }
         }
     }
 
@@ -202,7 +208,7 @@ extension Assembly {
         return (name, nameField, interval)
     }
 
-    private func ownPoints(_ section: Section<MeterKey>, id: String) -> (MeterDefinition, [PointDefinition])? {
+    private func ownPoints(_ section: Section<MeterKey>, id: String) -> (MeterDefinition, [Choice])? {
         guard let field = section.optional(.points) else {
             if section.has(.points) { return nil }
             section.field.error(
@@ -220,6 +226,6 @@ extension Assembly {
         let definition = MeterDefinition(
             model: "own/" + id, manufacturer: "unknown", product: id, status: .own, sources: [],
             maximumRegisters: limits.registers, maximumGap: limits.gap, points: points)
-        return (definition, points)
+        return (definition, all(of: definition))
     }
 }

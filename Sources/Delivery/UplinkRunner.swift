@@ -31,6 +31,9 @@ public actor UplinkRunner {
     /// The uplink's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// The thread that `run()` should be started on.
+    public nonisolated var thread: any TaskExecutor { executor }
+
     private nonisolated let executor: ThreadExecutor
     private nonisolated let transport: HTTPTransport
     private nonisolated let signals = Signals()
@@ -91,7 +94,7 @@ public actor UplinkRunner {
     public nonisolated func notify() {
         // A notice that the runner has not taken yet needs no second wake-up.
         guard !signals.isNotified.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        wake()
+        executor.wake()
     }
 
     /// Ends `run()` within a second, in the middle of a request too; callable from any thread. A lease in work stays
@@ -99,16 +102,6 @@ public actor UplinkRunner {
     public nonisolated func stop() {
         signals.isStopped.store(true, ordering: .sequentiallyConsistent)
         transport.abort()
-        wake()
-    }
-
-    /// Ends a wait. The wake-up goes through the actor, so it cannot fall between the runner's look at the signals and
-    /// its going to sleep, which happen in one job.
-    private nonisolated func wake() {
-        Task { await self.endWait() }
-    }
-
-    private func endWait() {
         executor.wake()
     }
 

@@ -28,6 +28,9 @@ public actor ModbusBus {
     /// The executor that the actor runs on.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// The thread that `run()` should be started on.
+    public nonisolated var thread: any TaskExecutor { executor }
+
     private nonisolated let executor: ThreadExecutor
     private let entries: [Entry]
     private let intake: Intake
@@ -100,11 +103,6 @@ public actor ModbusBus {
     /// Ends `run()`: at once when it sleeps, else after the request under way (at most one response timeout).
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
-        // Through the actor, so that it cannot fall between the loop's look at the flag and its going to sleep.
-        Task { await self.endSleep() }
-    }
-
-    private func endSleep() {
         executor.wake()
     }
 

@@ -86,7 +86,7 @@ public final class Agent {
     public func run() throws(AgentError) {
         let spool = spool
         spoolEnded.enter()
-        Task.detached { [spoolEnded] in
+        Task.detached(executorPreference: spool.thread) { [spoolEnded] in
             await spool.run()
             spoolEnded.leave()
         }
@@ -149,7 +149,7 @@ public final class Agent {
         if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
         let spool = spool
         do {
-            try Self.orAgentError { () async throws(SpoolError) in
+            try Self.orAgentError(spool) { () async throws(SpoolError) in
                 try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
             }
             configuration = new
@@ -164,7 +164,7 @@ public final class Agent {
     private func startServices() {
         let services = services
         let spool = spool
-        blocking { await spool.onCommit { services.notifyUplinks() } }
+        blocking(on: spool.thread) { await spool.onCommit { services.notifyUplinks() } }
         services.start()
     }
 
@@ -217,13 +217,13 @@ public final class Agent {
         _ configuration: AgentConfiguration, spool: Spool
     ) throws(AgentError) -> [String: PointID] {
         let keys = configuration.meters.flatMap(\.points).map(\.key)
-        return try orAgentError { () async throws(SpoolError) in try await spool.identify(keys) }
+        return try orAgentError(spool) { () async throws(SpoolError) in try await spool.identify(keys) }
     }
 
     private static func orAgentError<Result: Sendable>(
-        _ body: @escaping @Sendable () async throws(SpoolError) -> Result
+        _ spool: Spool, _ body: @escaping @Sendable () async throws(SpoolError) -> Result
     ) throws(AgentError) -> Result {
-        let result = blocking { () async -> Swift.Result<Result, SpoolError> in
+        let result = blocking(on: spool.thread) { () async -> Swift.Result<Result, SpoolError> in
             do throws(SpoolError) { return .success(try await body()) } catch { return .failure(error) }
         }
         switch result {
@@ -234,10 +234,12 @@ public final class Agent {
 }
 
 /// Runs `body` and waits for it. Only the main thread may: it is no thread of the cooperative pool.
-private func blocking<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) -> Result {
+private func blocking<Result: Sendable>(
+    on thread: any TaskExecutor, _ body: @escaping @Sendable () async -> Result
+) -> Result {
     let box = ResultBox<Result>()
     let done = DispatchSemaphore(value: 0)
-    Task.detached {
+    Task.detached(executorPreference: thread) {
         box.value = await body()
         done.signal()
     }

@@ -41,8 +41,8 @@ struct Services {
 
     /// Starts every loop.
     func start() {
-        for bus in buses { launch { await bus.run() } }
-        for uplink in uplinks { launch { await uplink.run() } }
+        for bus in buses { launch(on: bus.thread) { await bus.run() } }
+        for uplink in uplinks { launch(on: uplink.thread) { await uplink.run() } }
     }
 
     /// Tells the uplinks that readings were committed.
@@ -60,9 +60,9 @@ struct Services {
         return running.wait(timeout: .now() + limit) == .success
     }
 
-    private func launch(_ body: @escaping @Sendable () async -> Void) {
+    private func launch(on thread: any TaskExecutor, _ body: @escaping @Sendable () async -> Void) {
         running.enter()
-        Task.detached { [running] in
+        Task.detached(executorPreference: thread) { [running] in
             await body()
             running.leave()
         }
@@ -87,7 +87,7 @@ final class SpoolSource: ReadingSource {
     /// Ends every wait for a mark, which a failing disk could make a long one: nothing is leased any more.
     func stop() {
         isStopped.store(true, ordering: .releasing)
-        Task { [spool] in await spool.endWaits() }
+        Task.detached(executorPreference: spool.thread) { [spool] in await spool.endWaits() }
     }
 
     func settle(_ lease: LeaseID, rejected: [Rejection]) async throws {

@@ -84,16 +84,36 @@ public struct Meter: Hashable, Sendable {
 public struct Point: Hashable, Sendable {
     /// Unique on this gateway, and for ever: `METER/NAME`. Readings are stored and delivered under it.
     public var key: String
-    /// What it is.
-    public var definition: PointDefinition
     /// How often it is read.
     public var interval: Duration
+    /// The points of its model, shared by all meters of that model: a gateway has thousands of points.
+    private let model: [PointDefinition]
+    private let place: Int
+
+    /// What it is.
+    public var definition: PointDefinition { model[place] }
+
+    /// The point at `place` among those of a model, read every `interval`.
+    public init(meter: String, model: [PointDefinition], place: Int, interval: Duration) {
+        self.key = meter + "/" + model[place].name
+        self.interval = interval
+        self.model = model
+        self.place = place
+    }
 
     /// The point `definition` of `meter`, read every `interval`.
     public init(meter: String, definition: PointDefinition, interval: Duration) {
-        self.key = meter + "/" + definition.name
-        self.definition = definition
-        self.interval = interval
+        self.init(meter: meter, model: [definition], place: 0, interval: interval)
+    }
+
+    /// Whether two points are the same, wherever their definitions are kept.
+    public static func == (a: Point, b: Point) -> Bool {
+        a.key == b.key && a.interval == b.interval && a.definition == b.definition
+    }
+
+    /// Hashes the key, which is unique.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(key)
     }
 }
 

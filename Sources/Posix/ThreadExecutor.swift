@@ -4,15 +4,20 @@ public import Metering
 
 /// A serial executor with a thread of its own, for actors that call blocking C: the cooperative pool is never blocked.
 ///
-/// Hand its `asUnownedSerialExecutor()` out as an actor's `unownedExecutor`. `sleep(until:)` suspends the calling
-/// task without blocking the thread. The thread lives until `stop()`; an executor that is never stopped keeps its thread.
-public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+/// Hand its `asUnownedSerialExecutor()` out as an actor's `unownedExecutor`, and start the actor's task with
+/// `Task.detached(executorPreference:)`: a continuation resumes on the preferred executor of its task before it hops to
+/// its actor, and without a preference that is the pool, which costs two switches of threads. `sleep(until:)` suspends
+/// the calling task without blocking the thread. The thread lives until `stop()`; an executor that is never stopped
+/// keeps its thread.
+public final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     // SAFETY: everything below `mutex` is touched with the mutex held only; the thread is the only one to take jobs.
     private let name: String
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var jobs: [UnownedJob] = []
     private var sleepers: [Sleeper] = []
+    /// A wake-up that found nobody asleep.
+    private var hasWakeUp = false
     private var isStopping = false
 
     private struct Sleeper {
@@ -56,19 +61,22 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Suspends the caller until `deadline`, `wake()` or cancellation of nothing: cancel by `wake()`.
+    /// Suspends the caller until `deadline` or `wake()`; others' jobs are done before it goes on.
     public func sleep(until deadline: Instant) async {
         await withUnsafeContinuation { continuation in
             pthread_mutex_lock(mutex)
-            sleepers.append(Sleeper(deadline: deadline.nanoseconds, continuation: continuation))
+            sleepers.append(Sleeper(deadline: hasWakeUp ? .min : deadline.nanoseconds, continuation: continuation))
+            hasWakeUp = false
             pthread_cond_signal(condition)
             pthread_mutex_unlock(mutex)
         }
     }
 
-    /// Ends every `sleep` now.
+    /// Ends every `sleep` now; when nobody sleeps, the next one ends at once, so that no wake-up falls between a look
+    /// at what there is to do and going to sleep. Callable from any thread.
     public func wake() {
         pthread_mutex_lock(mutex)
+        if sleepers.isEmpty { hasWakeUp = true }
         for index in sleepers.indices { sleepers[index].deadline = .min }
         pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
@@ -84,7 +92,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
 
     private func run() {
         cposix_name_thread(name)
-        let executor = asUnownedSerialExecutor()
+        let (serial, preferred) = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
         pthread_mutex_lock(mutex)
         while true {
             let due = takeDueSleepers()
@@ -97,7 +105,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
             }
             pthread_mutex_unlock(mutex)
             for continuation in due { continuation.resume() }
-            for job in batch { job.runSynchronously(on: executor) }
+            for job in batch { job.runSynchronously(isolatedTo: serial, taskExecutor: preferred) }
             pthread_mutex_lock(mutex)
         }
         pthread_mutex_unlock(mutex)

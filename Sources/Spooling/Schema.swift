@@ -30,7 +30,7 @@ enum Schema {
             """
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
             PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
-            PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
+            PRAGMA cache_size = -192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
         if isNew { try create(connection) }
         try verify(connection)

@@ -28,6 +28,9 @@ public actor Spool {
     /// The executor that the actor runs on.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// The thread that `run()` should be started on.
+    public nonisolated var thread: any TaskExecutor { executor }
+
     private nonisolated let executor: ThreadExecutor
     private let directory: String
     private let intake: Intake
@@ -119,11 +122,6 @@ public actor Spool {
     /// Ends `run()` after a last commit.
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
-        // Through the actor, so that it cannot fall between the loop's look at the flag and its going to sleep.
-        Task { await self.endSleep() }
-    }
-
-    private func endSleep() {
         executor.wake()
     }
 

@@ -135,6 +135,10 @@ import Testing
         defer { meters.stop() }
         let client = try #require(ModbusClient(port: meters.ports[1]))
         let words = try client.read(.input, 100, 4).get()
+        // Registers that it does not have are refused, and are no truth.
+        #expect(throws: (any Error).self) { try client.read(.holding, 60_000, 4).get() }
+        #expect(throws: (any Error).self) { try client.read(.input, 60_000, 4).get() }
+        meters.stop()
         let lines = shell("cat '\(file)'").output.split(separator: "\n").map { $0.split(separator: " ") }
         #expect(lines.map { "\($0[1]) \($0[2])" } == ["meter-2 voltage-l1", "meter-2 voltage-l2"])
         let point = MeterFixture.definition.points[1]

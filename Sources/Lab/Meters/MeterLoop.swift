@@ -21,6 +21,8 @@ final class MeterLoop: @unchecked Sendable {
     private let pair: (near: Descriptor, far: Descriptor)
     private var connections: [Connection] = []
     private var late: [LatePiece] = []
+    /// Answers that the truth log does not have yet: it is written when nobody waits for an answer.
+    private var untold: [SimulatedMeter.Answer] = []
     private var serial = 0
 
     private struct Connection {
@@ -39,6 +41,9 @@ final class MeterLoop: @unchecked Sendable {
     private static let longestFrame = 260
     /// libmodbus waits with select(2), which knows descriptors below 1024 only.
     private static let descriptorLimit: Int32 = 1024
+    /// The truth log waits for so long a silence, in milliseconds, or for so many answers.
+    private static let truthSilence: Int32 = 2
+    private static let mostUntold = 1000
 
     init(
         _ specifications: [SimulatedMeters.Specification], layout: SimulatedMeters.Layout, port: UInt16, seed: UInt64,
@@ -106,6 +111,7 @@ final class MeterLoop: @unchecked Sendable {
             if count < 0, errno != EINTR { break }
             if watched[0].revents != 0 { break }
             sendLatePieces()
+            if count <= 0 || untold.count >= Self.mostUntold { tellTruth() }
             guard count > 0 else { continue }
             // Connections first: a new one is not among those that were watched.
             let ready = zip(connections, watched.dropFirst(1 + listeners.count)).filter { $0.1.revents != 0 }.map(\.0)
@@ -117,12 +123,20 @@ final class MeterLoop: @unchecked Sendable {
         for connection in connections { close(connection.descriptor) }
         connections = []
         noteConnections()
-        truth?.flush()
+        tellTruth()
     }
 
     private func timeout() -> Int32 {
-        guard let next = late.map(\.due).min() else { return -1 }
-        return Int32(clamping: max(0, ((next - BootClock.now).wholeNanoseconds + 999_999) / 1_000_000))
+        guard let next = late.map(\.due).min() else { return untold.isEmpty ? -1 : Self.truthSilence }
+        let rest = Int32(clamping: max(0, ((next - BootClock.now).wholeNanoseconds + 999_999) / 1_000_000))
+        return untold.isEmpty ? rest : min(rest, Self.truthSilence)
+    }
+
+    private func tellTruth() {
+        guard let truth, !untold.isEmpty else { return }
+        for answer in untold { truth.add(answer) }
+        untold.removeAll(keepingCapacity: true)
+        truth.flush()
     }
 
     private func accept(_ listener: Int) {
@@ -209,11 +223,8 @@ final class MeterLoop: @unchecked Sendable {
         let addresses = Int(request.address)..<Int(request.address) + Int(request.count)
         meter.renew(function, addresses, at: now, offset)
         guard modbus_reply(modbus.raw, frame, Int32(length), meter.mapping) >= 0 else { return false }
-        if let truth {
-            for one in meter.truth(function, addresses) {
-                truth.add(one, of: meter.name, at: offset.timestamp(of: now))
-            }
-            truth.flush()
+        if truth != nil, let answer = meter.answer(function, addresses, at: offset.timestamp(of: now)) {
+            untold.append(answer)
         }
         return true
     }

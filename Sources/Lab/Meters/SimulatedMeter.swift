@@ -66,6 +66,24 @@ final class SimulatedMeter {
         }
     }
 
+    /// The registers of an answer as they were.
+    struct Answer {
+        var meter: SimulatedMeter
+        var function: RegisterFunction
+        var addresses: Range<Int>
+        var words: [UInt16]
+        var time: Timestamp
+    }
+
+    /// What the meter has just answered, for the truth log; nil for registers that it does not have.
+    func answer(_ function: RegisterFunction, _ addresses: Range<Int>, at time: Timestamp) -> Answer? {
+        let table = registers(of: function)
+        guard (table.start..<table.start + table.words.count).contains(addresses) else { return nil }
+        let first = addresses.lowerBound - table.start
+        let words = Array(table.words[first..<first + addresses.count])
+        return Answer(meter: self, function: function, addresses: addresses, words: words, time: time)
+    }
+
     /// A point that an answer carried whole.
     struct Truth {
         var point: String
@@ -73,20 +91,28 @@ final class SimulatedMeter {
         var value: RegisterDecoder.Result
     }
 
-    /// What an answer with these registers told.
-    func truth(_ function: RegisterFunction, _ addresses: Range<Int>) -> [Truth] {
-        let table = registers(of: function)
-        return points.compactMap { point in
-            guard point.definition.function == function, addresses.contains(point.addresses) else { return nil }
-            let words = point.addresses.map { table.words[$0 - table.start] }
+    /// What an answer told.
+    func truth(of answer: Answer) -> [Truth] {
+        points.compactMap { point in
+            guard point.definition.function == answer.function, answer.addresses.contains(point.addresses) else {
+                return nil
+            }
+            let start = point.addresses.lowerBound - answer.addresses.lowerBound
+            let words = Array(answer.words[start..<start + point.addresses.count])
             return Truth(point: point.definition.name, words: words, value: point.decoder.decode(words))
         }
     }
 
-    private func registers(of function: RegisterFunction) -> (words: UnsafeMutablePointer<UInt16>, start: Int) {
-        switch function {
-        case .holding: (mapping.pointee.tab_registers, Int(mapping.pointee.start_registers))
-        case .input: (mapping.pointee.tab_input_registers, Int(mapping.pointee.start_input_registers))
+    private func registers(
+        of function: RegisterFunction
+    ) -> (words: UnsafeMutableBufferPointer<UInt16>, start: Int) {
+        // A table without registers is a null pointer.
+        let all = mapping.pointee
+        return switch function {
+        case .holding:
+            (.init(start: all.tab_registers, count: Int(all.nb_registers)), Int(all.start_registers))
+        case .input:
+            (.init(start: all.tab_input_registers, count: Int(all.nb_input_registers)), Int(all.start_input_registers))
         }
     }
 }

@@ -27,7 +27,11 @@ final class TruthLog {
         close(descriptor)
     }
 
-    func add(_ truth: SimulatedMeter.Truth, of meter: String, at time: Timestamp) {
+    func add(_ answer: SimulatedMeter.Answer) {
+        for truth in answer.meter.truth(of: answer) { add(truth, of: answer.meter.name, at: answer.time) }
+    }
+
+    private func add(_ truth: SimulatedMeter.Truth, of meter: String, at time: Timestamp) {
         buffer.append(contentsOf: "\(time.milliseconds) \(meter) \(truth.point) ".utf8)
         for word in truth.words {
             for shift in [12, 8, 4, 0] as [UInt16] {
@@ -43,7 +47,7 @@ final class TruthLog {
         buffer.append(UInt8(ascii: "\n"))
     }
 
-    /// Writes what has gathered: once an answer.
+    /// Writes what has gathered.
     func flush() {
         var rest = buffer[...]
         while !rest.isEmpty, failure == nil {
