@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "CPosix.h"
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +46,37 @@ int cposix_spawn_thread(void (*body)(void *), void *context, size_t stack, unsig
 
 void cposix_limit_malloc(int arenas) { mallopt(M_ARENA_MAX, arenas); }
 void cposix_trim_malloc(void) { malloc_trim(0); }
+
+// Whether the loader writes into the code of an object (32-bit libraries without position-independent code).
+static int has_written_code(const struct dl_phdr_info *info) {
+    for (int index = 0; index < info->dlpi_phnum; index++) {
+        if (info->dlpi_phdr[index].p_type != PT_DYNAMIC) continue;
+        const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[index].p_vaddr);
+        for (; entry->d_tag != DT_NULL; entry++) {
+            if (entry->d_tag == DT_TEXTREL) return 1;
+            if (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL)) return 1;
+        }
+    }
+    return 0;
+}
+
+static int release_code(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    (void)context;
+    if (has_written_code(info)) return 0;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int index = 0; index < info->dlpi_phnum; index++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[index];
+        // Code alone is sure to be as it is in the file: what can be written, or was before it was protected, may not be.
+        if (header->p_type != PT_LOAD || header->p_flags != (PF_R | PF_X)) continue;
+        uintptr_t start = (info->dlpi_addr + header->p_vaddr + page - 1) & ~(page - 1);
+        uintptr_t end = (info->dlpi_addr + header->p_vaddr + header->p_filesz) & ~(page - 1);
+        if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void cposix_release_code(void) { dl_iterate_phdr(release_code, NULL); }
 
 static int64_t nanoseconds(clockid_t clock) {
     struct timespec now;

@@ -8,16 +8,20 @@ public struct DeliveryPlan: Sendable {
     public var meters: [Meter]
     /// The spool's whole dictionary, point key (`METER/NAME`) → number: also of points that are no longer configured,
     /// whose readings may still wait in the spool.
-    ///
-    /// Those are delivered to the Datastream that the platform has under their name. If it has none, their readings are
-    /// rejected with that reason: what is needed to make one (unit, quantity, model) left with the configuration.
     public var ids: [String: PointID]
+    /// What is known of a point that is no longer configured: its meter as it was, with this one point; nil when nothing
+    /// is. Without it readings go to a Datastream that the platform has under the point's name, or are rejected.
+    public var former: @Sendable (_ key: String) throws -> Meter?
 
     /// A plan with every property given.
-    public init(gateway: GatewaySettings, meters: [Meter], ids: [String: PointID]) {
+    public init(
+        gateway: GatewaySettings, meters: [Meter], ids: [String: PointID],
+        former: @escaping @Sendable (_ key: String) throws -> Meter? = { _ in nil }
+    ) {
         self.gateway = gateway
         self.meters = meters
         self.ids = ids
+        self.former = former
     }
 }
 

@@ -11,21 +11,22 @@ struct Provisioner {
     private(set) var datastreams: [PointID: EntityID] = [:]
 
     private let platform: Platform
-    private let gateway: GatewaySettings
-    private let meters: [Meter]
-    private let places: [PointID: Place]
-    private var things: [Int: EntityID] = [:]
+    private let plan: DeliveryPlan
+    private var gateway: GatewaySettings { plan.gateway }
+    /// By point number: where the configuration has the point. (Copies of the points would be the largest thing that an
+    /// idle agent holds.)
+    private let places: [Place?]
+    private var things: [String: EntityID] = [:]
     private var sensors: [String: EntityID] = [:]
     private var properties: [Quantity: EntityID] = [:]
 
     /// Most pages of a Thing's Datastreams that are read; the rest is looked up by name.
     private static let mostPages = 50
 
-    /// Where a point belongs: a configured meter's point, by their places in the plan, or only a key. (Copies of the
-    /// points would be the largest thing an idle agent holds.)
-    private enum Place {
-        case configured(meter: Int, point: Int)
-        case retired(key: String)
+    /// A point of a meter, by their places in the plan.
+    private struct Place {
+        var meter: UInt32
+        var point: UInt32
     }
 
     /// A refusal that concerns some points only.
@@ -35,13 +36,12 @@ struct Provisioner {
 
     init(_ plan: DeliveryPlan, platform: Platform) {
         self.platform = platform
-        gateway = plan.gateway
-        meters = plan.meters
-        var places: [PointID: Place] = [:]
-        for (key, id) in plan.ids { places[id] = .retired(key: key) }
+        self.plan = plan
+        var places = [Place?](repeating: nil, count: Int(plan.ids.values.map(\.rawValue).max() ?? 0) + 1)
         for (index, meter) in plan.meters.enumerated() {
             for (place, point) in meter.points.enumerated() {
-                if let id = plan.ids[point.key] { places[id] = .configured(meter: index, point: place) }
+                guard let id = plan.ids[point.key] else { continue }
+                places[Int(id.rawValue)] = Place(meter: UInt32(index), point: UInt32(place))
             }
         }
         self.places = places
@@ -73,11 +73,12 @@ struct Provisioner {
         _ points: [PointID]
     ) throws(DeliveryFailure) -> [DeliveryMachine.MissingDatastream] {
         var missing: [DeliveryMachine.MissingDatastream] = []
-        var byMeter: [Int: [(id: PointID, point: Int)]] = [:]
+        var byMeter: [String: (meter: Meter, points: [(id: PointID, point: Point)])] = [:]
         for id in points where datastreams[id] == nil {
-            switch places[id] {
-            case .configured(let meter, let point): byMeter[meter, default: []].append((id, point))
-            case .retired(let key):
+            if let (meter, point) = try whereabouts(of: id) {
+                // Another model may have taken its place, and its name.
+                byMeter[meter.id + " " + meter.definition.model, default: (meter, [])].points.append((id, point))
+            } else if let key = key(of: id) {
                 let name = Entities.datastreamName(key, gateway: gateway)
                 if let found = try find("Datastreams", name: name) {
                     datastreams[id] = found
@@ -85,19 +86,37 @@ struct Provisioner {
                     let reason = "\(key) is no longer configured, and the platform has no Datastream \(name)"
                     missing.append(.init(point: id, reason: reason, isCertain: true))
                 }
-            case nil:
+            } else {
                 let reason = "the spool's dictionary has no point \(id.rawValue)"
                 missing.append(.init(point: id, reason: reason, isCertain: true))
             }
         }
-        for (meter, points) in byMeter.sorted(by: { $0.key < $1.key }) {
+        for (_, (meter, points)) in byMeter.sorted(by: { $0.key < $1.key }) {
             missing += try provision(points, of: meter)
         }
         return missing
     }
 
+    private func key(of id: PointID) -> String? {
+        plan.ids.first { $0.value == id }?.key
+    }
+
+    /// A point and its meter: as configured, else as they were when they were.
+    private func whereabouts(of id: PointID) throws(DeliveryFailure) -> (Meter, Point)? {
+        if places.indices.contains(Int(id.rawValue)), let place = places[Int(id.rawValue)] {
+            let meter = plan.meters[Int(place.meter)]
+            return (meter, meter.points[Int(place.point)])
+        }
+        guard let key = key(of: id) else { return nil }
+        do {
+            return try plan.former(key).flatMap { meter in meter.points.first.map { (meter, $0) } }
+        } catch {
+            throw DeliveryFailure(.spool, "the spool: \(error)", hint: "see the spool's line of the status")
+        }
+    }
+
     private mutating func provision(
-        _ points: [(id: PointID, point: Int)], of meter: Int
+        _ points: [(id: PointID, point: Point)], of meter: Meter
     ) throws(DeliveryFailure) -> [DeliveryMachine.MissingDatastream] {
         let thing: EntityID
         let listed: (ids: [String: EntityID], isComplete: Bool)
@@ -109,8 +128,7 @@ struct Provisioner {
             listed = found.isNew ? ([:], true) : try list(of: found.id)
         }
         var missing: [DeliveryMachine.MissingDatastream] = []
-        for (id, place) in points {
-            let point = meters[meter].points[place]
+        for (id, point) in points {
             let name = Entities.datastreamName(point.key, gateway: gateway)
             if let found = listed.ids[name] {
                 datastreams[id] = found
@@ -121,7 +139,7 @@ struct Provisioner {
                 return try create(
                     "Datastreams", name: name,
                     Entities.datastream(
-                        point, name: name, thing: thing, sensor: try sensor(meters[meter].definition),
+                        point, name: name, thing: thing, sensor: try sensor(meter.definition),
                         observedProperty: try observedProperty(point.definition.quantity)))
             }
             switch result {
@@ -132,15 +150,15 @@ struct Provisioner {
         return missing
     }
 
-    private mutating func thing(_ meter: Int) throws -> (id: EntityID, isNew: Bool) {
-        if let known = things[meter] { return (known, false) }
-        let name = Entities.thingName(meters[meter].id, gateway: gateway)
+    private mutating func thing(_ meter: Meter) throws -> (id: EntityID, isNew: Bool) {
+        if let known = things[meter.id] { return (known, false) }
+        let name = Entities.thingName(meter.id, gateway: gateway)
         if let found = try find("Things", name: name) {
-            things[meter] = found
+            things[meter.id] = found
             return (found, false)
         }
-        let made = try create("Things", name: name, Entities.thing(meters[meter], gateway: gateway))
-        things[meter] = made
+        let made = try create("Things", name: name, Entities.thing(meter, gateway: gateway))
+        things[meter.id] = made
         return (made, true)
     }
 

@@ -44,6 +44,7 @@ public final class Agent {
     private let spoolEnded = DispatchGroup()
     private var configuration: AgentConfiguration
     private var services: Services
+    private var isStartOver = false
 
     /// Buses and uplinks get this long to stop, the last commit gets the same: together below the 5 s of a clean end.
     private static let stopLimit = DispatchTimeInterval.seconds(2)
@@ -78,7 +79,8 @@ public final class Agent {
         } catch {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
         }
-        services = try Self.assemble(configuration, spool: spool, intake: intake, log: log)
+        services = try Self.assemble(
+            configuration, spool: spool, directory: options.state, intake: intake, log: log)
     }
 
     /// Runs until SIGTERM or SIGINT; throws when a new configuration finds the spool's disk gone, and when readings are
@@ -104,7 +106,7 @@ public final class Agent {
     /// Waits for one thing to do; false when it is time to end.
     private func supervise() throws(AgentError) -> Bool {
         let ready = Poller.readable([signals.descriptor, listener.descriptor], within: Self.trimInterval)
-        if ready.isEmpty { Memory.trim() }
+        if ready.isEmpty { tidy() }
         if ready.contains(listener.descriptor) { listener.serve { answer($0) } }
         if ready.contains(signals.descriptor) {
             switch signals.next() {
@@ -114,6 +116,13 @@ public final class Agent {
             }
         }
         return true
+    }
+
+    /// For quiet moments: leaves to others the memory that nothing needs now.
+    private func tidy() {
+        Memory.trim()
+        if !isStartOver { Memory.releaseCode() }
+        isStartOver = true
     }
 
     private func answer(_ question: String) -> [UInt8] {
@@ -157,7 +166,8 @@ public final class Agent {
         } catch {
             log.error("the new configuration is refused, the old one goes on: \(error)")
         }
-        services = try Self.assemble(configuration, spool: spool, intake: intake, log: log)
+        services = try Self.assemble(
+            configuration, spool: spool, directory: options.state, intake: intake, log: log)
         startServices()
     }
 
@@ -206,10 +216,10 @@ public final class Agent {
     }
 
     private static func assemble(
-        _ configuration: AgentConfiguration, spool: Spool, intake: Intake, log: Logger
+        _ configuration: AgentConfiguration, spool: Spool, directory: String, intake: Intake, log: Logger
     ) throws(AgentError) -> Services {
         let ids = try identify(configuration, spool: spool)
-        return Services(configuration, ids: ids, spool: spool, intake: intake, log: log)
+        return Services(configuration, ids: ids, spool: spool, directory: directory, intake: intake, log: log)
     }
 
     /// The spool's whole dictionary, with every point of the configuration in it.
@@ -217,7 +227,8 @@ public final class Agent {
         _ configuration: AgentConfiguration, spool: Spool
     ) throws(AgentError) -> [String: PointID] {
         let keys = configuration.meters.flatMap(\.points).map(\.key)
-        return try orAgentError(spool) { () async throws(SpoolError) in try await spool.identify(keys) }
+        let notes = PointNote.all(of: configuration)
+        return try orAgentError(spool) { () async throws(SpoolError) in try await spool.identify(keys, notes: notes) }
     }
 
     private static func orAgentError<Result: Sendable>(

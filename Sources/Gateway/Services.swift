@@ -14,9 +14,11 @@ struct Services {
     private let source: SpoolSource
     private let running = DispatchGroup()
 
-    /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key.
+    /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key, `directory` is the
+    /// spool's.
     init(
-        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, intake: Intake, log: Logger
+        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, directory: String, intake: Intake,
+        log: Logger
     ) {
         buses = configuration.buses.compactMap { bus in
             let meters = configuration.meters.filter { $0.bus == bus.id }
@@ -29,7 +31,9 @@ struct Services {
                 }
             }
         }
-        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids)
+        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids) { key in
+            try PointNote.meter(of: key, directory: directory)
+        }
         let source = SpoolSource(spool: spool)
         self.source = source
         uplinks = configuration.uplinks.map { settings in

@@ -8,6 +8,12 @@ public enum Memory {
         cposix_limit_malloc(1)
     }
 
+    /// Lets go of the code that only the start needed. What is needed again comes back from the page cache, and the rest
+    /// is the first that the kernel can use for something else. Call once, when the start is over.
+    public static func releaseCode() {
+        cposix_release_code()
+    }
+
     /// Gives memory that is free in malloc back to the kernel: what start-up and a drained backlog leave behind.
     public static func trim() {
         cposix_trim_malloc()

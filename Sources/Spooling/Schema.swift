@@ -30,7 +30,7 @@ enum Schema {
             """
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
             PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
-            PRAGMA cache_size = -192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
+            PRAGMA cache_size = -128; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
         if isNew { try create(connection) }
         try verify(connection)
@@ -100,7 +100,7 @@ enum Schema {
         CREATE TABLE spool (
             id TEXT NOT NULL, run INTEGER NOT NULL, quarantined INTEGER NOT NULL, damaged INTEGER NOT NULL);
         INSERT INTO spool VALUES (lower(hex(randomblob(16))), 0, 0, 0);
-        CREATE TABLE point (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
+        CREATE TABLE point (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT);
         CREATE TABLE shape (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE boot (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, age INTEGER NOT NULL, "offset" INTEGER NOT NULL,

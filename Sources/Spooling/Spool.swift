@@ -94,10 +94,10 @@ public actor Spool {
         _ = try opened()
     }
 
-    /// Gives points their numbers, durable where they are new, and returns the whole dictionary.
-    public func identify(_ keys: [String]) throws(SpoolError) -> [String: PointID] {
+    /// Gives points their numbers and notes, durable where they are new, and returns the whole dictionary.
+    public func identify(_ keys: [String], notes: [String: String] = [:]) throws(SpoolError) -> [String: PointID] {
         let store = try opened()
-        _ = try store.identify(keys)
+        _ = try store.identify(keys, notes: notes)
         return store.dictionary
     }
 

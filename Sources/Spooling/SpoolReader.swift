@@ -17,6 +17,14 @@ public final class SpoolReader {
         try archive.audit()
     }
 
+    /// What is noted of a point; nil where there is no note, or no such point.
+    public func note(of key: String) throws(SpoolError) -> String? {
+        let row = try archive.connection.statement("SELECT note FROM point WHERE key = ?")
+        row.bind(key, at: 1)
+        defer { row.reset() }
+        return try row.step() && !row.isNull(0) ? row.text(0) : nil
+    }
+
     /// What the spool holds; `undelivered` has the uplinks that the agent was started with last.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
         let archive = archive

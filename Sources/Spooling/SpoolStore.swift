@@ -13,7 +13,8 @@
 // pages are used again, the file does not shrink.
 //   spool       one row: the random id that makes sequence numbers unique in the world; how often it was opened;
 //               readings ever quarantined, readings found damaged
-//   point       the dictionary: point keys by number. Never deleted, at most 65536
+//   point       the dictionary: point keys by number, each with a note (JSON) of what it measures, for the time when
+//               the configuration no longer has it. Never deleted, at most 65536
 //   shape       which points come together in a poll and how their values are written (Shape.swift); with CRC
 //   chunk       one commit's readings, packed (ChunkEncoder.swift). The key is the sequence number of the first reading;
 //               readings of a chunk are numbered on. `earliest`, `latest`: instants on the boot clock, ns; `stored`: bytes
@@ -114,11 +115,14 @@ public final class SpoolStore {
         return state.keys.indices.contains(index) ? state.keys[index] : nil
     }
 
-    /// The numbers of points, in the order of their keys here. New keys are in the dictionary on disk before this returns.
-    public func identify(_ keys: [String]) throws(SpoolError) -> [PointID] {
+    /// The numbers of points, in the order of their keys here. New keys, and notes that are new, are in the dictionary on
+    /// disk before this returns.
+    ///
+    /// - Parameter notes: by key, a text that says what the point is. A key without one keeps what it has.
+    public func identify(_ keys: [String], notes: [String: String] = [:]) throws(SpoolError) -> [PointID] {
         var seen: Set<String> = []
         let unknown = keys.filter { state.points[$0] == nil && seen.insert($0).inserted }
-        if !unknown.isEmpty {
+        if !unknown.isEmpty || !notes.isEmpty {
             guard state.keys.count + unknown.count <= Self.maximumPoints else {
                 throw failure(.tooMany, "identify points", "a spool has room for \(Self.maximumPoints) points")
             }
@@ -130,9 +134,20 @@ public final class SpoolStore {
                     insert.bind(key, at: 2)
                     try insert.run("identify points")
                 }
+                try write(notes)
             }
         }
         return keys.compactMap { state.points[$0] }
+    }
+
+    private func write(_ notes: [String: String]) throws(SpoolError) {
+        // A row that says the same already is not written: nothing is, at nearly every start.
+        let update = try connection.statement("UPDATE point SET note = ?1 WHERE key = ?2 AND note IS NOT ?1")
+        for (key, note) in notes {
+            update.bind(note, at: 1)
+            update.bind(key, at: 2)
+            try update.run("identify points")
+        }
     }
 
     /// Runs `body` as one transaction; when it throws, memory is as before too.

@@ -163,6 +163,41 @@ import Testing
             ])
     }
 
+    /// A meter that was taken away before the platform ever heard of it: what was noted of it makes its Datastreams.
+    @Test func readingsOfFormerMetersAreDelivered() async throws {
+        let platform = try ReferencePlatform()
+        defer { platform.stop() }
+        let before = TestInstallation.plan(TestInstallation.meters(2, points: 2))
+        var plan = TestInstallation.plan(TestInstallation.meters(1, points: 2), retired: ["m2/p1", "m2/p2"])
+        plan.former = { key in
+            guard var meter = before.meters.first(where: { $0.points.contains { $0.key == key } }) else { return nil }
+            meter.points = meter.points.filter { $0.key == key }
+            return meter
+        }
+        let readings = TestInstallation.readings(points: 4, rounds: 2)
+        let source = TestSource(readings)
+        let bench = Bench(url: platform.url, source: source, plan: plan)
+        #expect(try await bench.drained())
+        await bench.stop()
+        #expect(source.rejected.isEmpty)
+        try expectDelivered(readings, to: platform, plan: before)
+        #expect(try platform.audit().lines.count == 4)
+    }
+
+    /// A spool that cannot be asked now is no reason to give readings up.
+    @Test func formerMetersThatCannotBeLookedUpAreWaitedFor() async throws {
+        struct Busy: Error {}
+        let platform = try ReferencePlatform()
+        defer { platform.stop() }
+        var plan = TestInstallation.plan([], retired: ["m2/p1"])
+        plan.former = { _ in throw Busy() }
+        let source = TestSource(TestInstallation.readings(points: 1, rounds: 1))
+        let bench = Bench(url: platform.url, source: source, plan: plan)
+        #expect(try await bench.until { bench.runner.status.lastFailure?.code == .spool })
+        await bench.stop()
+        #expect(source.rejected.isEmpty && source.settledCount == 0)
+    }
+
     @Test func namesMayHoldAnything() async throws {
         let platform = try ReferencePlatform()
         defer { platform.stop() }

@@ -111,6 +111,21 @@ import Testing
         #expect(rig.agent.log.contains("ended"))
     }
 
+    /// A meter that is taken out of the configuration before the platform was ever reached: its readings arrive.
+    @Test func readingsOfAFormerMeterArrive() async throws {
+        let rig = try Rig(count: 2)
+        rig.stopPlatform()
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.allSatisfy { $0.readings > 100 } && $0.spool.committed > 200 }
+        try rig.agent.configure(rig.configuration(meters: 1))
+        rig.agent.reload()
+        _ = try await rig.status { $0.meters.count == 1 && $0.meters[0].readings > 0 }
+        try rig.startPlatform()
+        let audit = try await rig.settle()
+        #expect(audit.isClean, "\(audit.summary) \(audit.offenders)\n\(rig.agent.log)")
+        #expect(audit.points.contains { $0.key.hasPrefix("meter-2/") && $0.delivered > 0 })
+    }
+
     /// A disk that takes nothing more: the status says so, a reload is refused while the old configuration goes on, and
     /// the end says how much is lost and does not look like success. With the disk back all goes on by itself.
     @Test func aFailingDiskIsToldAndSurvived() async throws {

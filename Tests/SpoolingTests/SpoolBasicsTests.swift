@@ -32,6 +32,20 @@ import Testing
         }
     }
 
+    @Test func notesOfPointsAreKeptAndReplaced() throws {
+        try withFolder { folder in
+            let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")
+            _ = try store.identify(["a/u", "a/i"], notes: ["a/u": "volts"])
+            let reader = try SpoolStore.openForReading(directory: folder)
+            #expect(try reader.note(of: "a/u") == "volts")
+            #expect(try reader.note(of: "a/i") == nil && reader.note(of: "b/u") == nil)
+            _ = try store.identify(["a/u"])
+            #expect(try reader.note(of: "a/u") == "volts")
+            _ = try store.identify(["a/u"], notes: ["a/u": "kilovolts"])
+            #expect(try reader.note(of: "a/u") == "kilovolts")
+        }
+    }
+
     @Test func aLargeAppendIsOneCommitOfSeveralChunks() throws {
         try withFolder { folder in
             let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")

@@ -14,6 +14,9 @@ int cposix_spawn_thread(void (*body)(void *), void *context, size_t stack, unsig
 void cposix_limit_malloc(int arenas);
 void cposix_trim_malloc(void);
 
+/// Lets go of the pages of code that are mapped; those that are needed come back from the page cache.
+void cposix_release_code(void);
+
 /// Nanoseconds of CLOCK_BOOTTIME and CLOCK_REALTIME.
 int64_t cposix_boot_nanoseconds(void);
 int64_t cposix_wall_nanoseconds(void);

@@ -1,0 +1,78 @@
+internal import Configuration
+internal import FoundationEssentials
+internal import Metering
+internal import Spooling
+
+/// What the spool's dictionary notes of a point, as JSON: enough to make its Datastream on a platform, and to understand
+/// its readings, when the configuration no longer has it. A meter may be renamed or taken away while its readings wait.
+struct PointNote: Codable, Hashable {
+    var meter: String
+    var point: String
+    var quantity: String
+    var unit: String
+    var kind: String
+    var obis: String?
+    var model: String
+    var manufacturer: String
+    var product: String
+    var source: String?
+    var latitude: String
+    var longitude: String
+    var place: String?
+
+    init(_ point: Point, of meter: Meter) {
+        self.meter = meter.id
+        self.point = point.definition.name
+        quantity = point.definition.quantity.rawValue
+        unit = point.definition.unit.ucum
+        kind = point.definition.kind.rawValue
+        obis = point.definition.obis
+        model = meter.definition.model
+        manufacturer = meter.definition.manufacturer
+        product = meter.definition.product
+        source = meter.definition.sources.first
+        latitude = meter.location.latitude.description
+        longitude = meter.location.longitude.description
+        place = meter.location.name
+    }
+
+    /// The notes of every point of a configuration, by key.
+    static func all(of configuration: AgentConfiguration) -> [String: String] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var notes: [String: String] = [:]
+        for meter in configuration.meters {
+            for point in meter.points {
+                // Strings can always be encoded.
+                guard let data = try? encoder.encode(PointNote(point, of: meter)) else { continue }
+                notes[point.key] = String(decoding: data, as: UTF8.self)
+            }
+        }
+        return notes
+    }
+
+    /// The meter, with this one point, of the point `key` in the spool in `directory`; nil where nothing is noted.
+    static func meter(of key: String, directory: String) throws -> Meter? {
+        guard let text = try SpoolStore.openForReading(directory: directory).note(of: key) else { return nil }
+        return (try? JSONDecoder().decode(PointNote.self, from: Data(text.utf8)))?.formerMeter
+    }
+
+    /// Where it was and how it was read is not noted: nobody reads it any more.
+    var formerMeter: Meter? {
+        guard let quantity = Quantity(rawValue: quantity), let unit = Unit(ucum: unit),
+            let kind = PointKind(rawValue: kind), let latitude = ExactDecimal(latitude),
+            let longitude = ExactDecimal(longitude)
+        else { return nil }
+        let point = PointDefinition(
+            name: point, quantity: quantity, unit: unit, kind: kind, function: .input, address: 0, type: .u16,
+            obis: obis)
+        let definition = MeterDefinition(
+            model: model, manufacturer: manufacturer, product: product, status: .own,
+            sources: source.map { [$0] } ?? [],
+            points: [point])
+        return Meter(
+            id: meter, bus: "", unit: 0, definition: definition,
+            points: [Point(meter: meter, definition: point, interval: .zero)],
+            location: Location(latitude: latitude, longitude: longitude, name: place))
+    }
+}
