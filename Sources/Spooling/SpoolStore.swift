@@ -136,6 +136,9 @@ public final class SpoolStore {
                 }
                 try write(notes)
             }
+            // What a new configuration brings is copied into the file now, or some later commit would wait for it. If it
+            // does not work now, that commit does it.
+            try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         }
         return keys.compactMap { state.points[$0] }
     }
