@@ -10,7 +10,7 @@ internal import Metering
 struct PostBody {
     /// The body; its memory is used again.
     private(set) var bytes: [UInt8] = []
-    private var time = TimeText()
+    private var rowBegin = RowBegin()
 
     /// What stands before and behind the Datastream's id.
     private static let beforeID = Array(#"{"Datastream":{"@iot.id":"#.utf8)
@@ -38,11 +38,7 @@ struct PostBody {
                 bytes.append(contentsOf: Self.afterID)
                 group = reading.point
             }
-            bytes.append(UInt8(ascii: "["))
-            time.append(reading.phenomenonTime, to: &bytes)
-            bytes.append(UInt8(ascii: ","))
-            time.append(reading.phenomenonTime, to: &bytes)
-            bytes.append(UInt8(ascii: ","))
+            rowBegin.append(reading.phenomenonTime, to: &bytes)
             reading.value.append(to: &bytes)
             bytes.append(UInt8(ascii: "]"))
         }
@@ -53,11 +49,11 @@ struct PostBody {
     /// Writes one reading as the body of a request to `Observations`.
     mutating func write(single reading: SpooledReading, datastream: EntityID) {
         bytes.removeAll(keepingCapacity: true)
-        bytes.append(contentsOf: #"{"phenomenonTime":"#.utf8)
-        time.append(reading.phenomenonTime, to: &bytes)
-        bytes.append(contentsOf: #","resultTime":"#.utf8)
-        time.append(reading.phenomenonTime, to: &bytes)
-        bytes.append(contentsOf: #","result":"#.utf8)
+        bytes.append(contentsOf: #"{"phenomenonTime":""#.utf8)
+        reading.phenomenonTime.append(to: &bytes)
+        bytes.append(contentsOf: #"","resultTime":""#.utf8)
+        reading.phenomenonTime.append(to: &bytes)
+        bytes.append(contentsOf: #"","result":"#.utf8)
         reading.value.append(to: &bytes)
         bytes.append(contentsOf: #","Datastream":{"@iot.id":"#.utf8)
         bytes.append(contentsOf: datastream.json)
@@ -67,8 +63,9 @@ struct PostBody {
     private static let betweenGroups: [UInt8] = Array("]},".utf8)
 }
 
-/// Writes times in quotes. Neighbouring readings share most of their time, so the last one's text is kept.
-private struct TimeText {
+/// Writes the beginning of a row, `["2026-11-01T00:00:10.000Z","2026-11-01T00:00:10.000Z",`. Neighbouring readings share
+/// their time more often than not, so the last one's text is kept.
+private struct RowBegin {
     private var milliseconds = Int64.min
     private var text: [UInt8] = []
 
@@ -76,9 +73,11 @@ private struct TimeText {
         if time.milliseconds != milliseconds {
             milliseconds = time.milliseconds
             text.removeAll(keepingCapacity: true)
-            text.append(UInt8(ascii: "\""))
+            text.append(contentsOf: #"[""#.utf8)
             time.append(to: &text)
-            text.append(UInt8(ascii: "\""))
+            text.append(contentsOf: #"",""#.utf8)
+            time.append(to: &text)
+            text.append(contentsOf: #"","#.utf8)
         }
         bytes.append(contentsOf: text)
     }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Metering
 
 /// What the platform's answers mean. Pure functions over bytes: any input ends in a value or a `DeliveryFailure`.
@@ -26,7 +27,7 @@ enum Replies {
                     let start = reader.position
                     let value = try reader.value()
                     let reason = value.string ?? String(decoding: body[start..<reader.position], as: UTF8.self)
-                    if count < rows {
+                    if count < rows, !isStored(value.string) {
                         failed.append(DeliveryMachine.FailedRow(index: count, reason: Text.excerpt(reason)))
                     }
                 }
@@ -50,33 +51,45 @@ enum Replies {
     /// Looks whether the element at `start` is a string with an Observation's URL, and where it ends, without building
     /// the string: nearly all elements are.
     private static func scanElement(_ body: [UInt8], from start: Int) -> (isStored: Bool, end: Int) {
-        body.withUnsafeBufferPointer { bytes in
-            guard start + 1 < bytes.count, bytes[start] == UInt8(ascii: "\"") else { return (false, start) }
-            // A URL has no spaces and is no sentence that begins with "error".
-            guard bytes[start + 1] == UInt8(ascii: "h") || bytes[start + 1] == UInt8(ascii: "/") else {
+        body.withUnsafeBytes { bytes in
+            guard start + 1 < bytes.count, bytes[start] == UInt8(ascii: "\""), let base = bytes.baseAddress else {
                 return (false, start)
             }
-            var hasID = false
-            var index = start + 1
-            while index < bytes.count {
-                let byte = bytes[index]
-                if byte == UInt8(ascii: "\"") { return (hasID, index + 1) }
-                if byte == UInt8(ascii: "("), endsWithObservations(bytes, before: index, after: start) { hasID = true }
-                if byte <= 0x20 { return (false, start) }
-                index += byte == UInt8(ascii: "\\") ? 2 : 1
-            }
-            return (false, start)
+            let text = base + start + 1
+            // A URL has no spaces and is no sentence that begins with "error".
+            guard bytes[start + 1] == UInt8(ascii: "h") || bytes[start + 1] == UInt8(ascii: "/"),
+                let quote = memchr(text, Int32(UInt8(ascii: "\"")), bytes.count - start - 1)
+            else { return (false, start) }
+            let length = UnsafeRawPointer(quote) - text
+            // An escape makes the string another one than its bytes, and perhaps longer: the reader of JSON knows.
+            guard memchr(text, Int32(UInt8(ascii: " ")), length) == nil,
+                memchr(text, Int32(UInt8(ascii: "\\")), length) == nil
+            else { return (false, start) }
+            return (hasObservation(text, length), start + 1 + length + 1)
         }
     }
 
-    private static func endsWithObservations(_ bytes: UnsafeBufferPointer<UInt8>, before end: Int, after start: Int)
-        -> Bool
-    {
+    /// The same of a string that had to be built.
+    private static func isStored(_ text: String?) -> Bool {
+        guard var text, text.hasPrefix("h") || text.hasPrefix("/"), !text.utf8.contains(where: { $0 <= 0x20 }) else {
+            return false
+        }
+        return text.withUTF8 { bytes in bytes.baseAddress.map { hasObservation($0, bytes.count) } ?? false }
+    }
+
+    /// Whether `Observations(` stands in the text; looked for from its end, where the id is.
+    private static func hasObservation(_ text: UnsafeRawPointer, _ length: Int) -> Bool {
         let word: StaticString = "Observations"
-        let length = word.utf8CodeUnitCount
-        guard end - length > start else { return false }
-        for offset in 0..<length where bytes[end - length + offset] != word.utf8Start[offset] { return false }
-        return true
+        var position = length - 1
+        while position >= word.utf8CodeUnitCount {
+            if text.load(fromByteOffset: position, as: UInt8.self) == UInt8(ascii: "("),
+                memcmp(text + (position - word.utf8CodeUnitCount), word.utf8Start, word.utf8CodeUnitCount) == 0
+            {
+                return true
+            }
+            position -= 1
+        }
+        return false
     }
 
     /// The Observations of an answer to a question, and whether they are all there are.
