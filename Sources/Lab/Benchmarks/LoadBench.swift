@@ -33,10 +33,10 @@ struct LoadBench {
             agent.status.map { $0.problems.isEmpty && $0.spool.undelivered < 2600 && $0.uplinks[0].delivered > 10_000 }
                 ?? false
         }
+        if isReady { sleep(15) }
         guard isReady, let process = agent.processID, let first = agent.status else {
             throw LabError(.stopped, "the agent does not come to rest: \(agent.log)")
         }
-        sleep(15)
         platform.recordDelays()
         let begin = Int64(LoadBench.wallMilliseconds)
         let before = try ProcessFigures(of: process)
