@@ -28,16 +28,19 @@ public struct MeterPoll: Sendable {
     public let points: [Point]
     /// The requests of a poll.
     public let requests: [PlannedRequest]
-    private let decoders: [RegisterDecoder]
 
     /// The poll of `points` of `meter`.
     public init(meter: Meter, points: [Point]) {
         unit = meter.unit
         self.points = points
-        decoders = points.map { RegisterDecoder($0.definition) }
         requests = RequestPlanner.requests(
             for: points.map(\.definition), maximumRegisters: meter.definition.maximumRegisters,
             maximumGap: meter.definition.maximumGap)
+    }
+
+    /// Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
+    private func decoder(of slot: PlannedRequest.Slot) -> RegisterDecoder {
+        RegisterDecoder(points[slot.point].definition)
     }
 
     /// Runs the poll on `link` and gives each value to `take` with the index of its point and its answer's arrival.
@@ -51,7 +54,7 @@ public struct MeterPoll: Sendable {
                 let arrived = try link.read(request.span, unit: unit)
                 link.words.withUnsafeBufferPointer { words in
                     for slot in request.slots {
-                        if case .value(let value) = decoders[slot.point].decode(words, at: slot.offset) {
+                        if case .value(let value) = decoder(of: slot).decode(words, at: slot.offset) {
                             take(slot.point, arrived, value)
                             outcome.values += 1
                         } else {
@@ -81,7 +84,7 @@ public struct MeterPoll: Sendable {
                 for slot in request.slots {
                     let count = points[slot.point].definition.type.wordCount
                     let words = Array(link.words[slot.offset..<slot.offset + count])
-                    if case .value(let value) = decoders[slot.point].decode(words) {
+                    if case .value(let value) = decoder(of: slot).decode(words) {
                         results[slot.point] = .value(value, at: arrived, words: words)
                     } else {
                         results[slot.point] = .notAvailable(words: words)

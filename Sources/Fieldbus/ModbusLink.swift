@@ -68,8 +68,10 @@ public struct ModbusLink: ~Copyable {
     /// Connects, waiting at most the response timeout. Does nothing on a link that is connected.
     public mutating func connect() throws(ModbusError) {
         guard context == nil else { return }
-        // The _pi form resolves names and speaks IPv6 as well.
-        guard let new = modbus_new_tcp_pi(host, String(port)) else {
+        // The _pi form resolves names and speaks IPv6 as well; an address needs none of that.
+        var address = in_addr()
+        let isAddress = inet_pton(AF_INET, host, &address) == 1
+        guard let new = isAddress ? modbus_new_tcp(host, Int32(port)) : modbus_new_tcp_pi(host, String(port)) else {
             throw failure(.noConnection(errno), 0, nil)
         }
         modbus_set_error_recovery(new, MODBUS_ERROR_RECOVERY_NONE)
