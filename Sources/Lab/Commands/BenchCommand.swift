@@ -28,10 +28,13 @@ struct BenchCommand: ParsableCommand {
 
     struct Load: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "32 meters × 40 points every second, delivered.")
-        @Option(help: "How long is measured.") var seconds = 60
+        @Option(help: "How long each run is measured.") var seconds = 60
+        @Option(help: "How many runs; each figure is their median.") var runs = 3
 
         func run() throws {
-            for isShared in [false, true] { Output.line(try LoadBench(seconds: seconds, isShared: isShared).run()) }
+            for isShared in [false, true] {
+                Output.line(try LoadBench(seconds: seconds, runs: max(1, runs), isShared: isShared).run())
+            }
         }
     }
 }
