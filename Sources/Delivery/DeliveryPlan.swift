@@ -9,14 +9,15 @@ public struct DeliveryPlan: Sendable {
     /// The spool's whole dictionary, point key (`METER/NAME`) → number: also of points that are no longer configured,
     /// whose readings may still wait in the spool.
     public var ids: [String: PointID]
-    /// What is known of a point that is no longer configured: its meter as it was, with this one point; nil when nothing
-    /// is. Without it readings go to a Datastream that the platform has under the point's name, or are rejected.
-    public var former: @Sendable (_ key: String) throws -> Meter?
+    /// What is known of points that are no longer configured, by key: each one's meter as it was, with this one point. A
+    /// point that is not in the answer gets the Datastream that the platform has under its name; without one its
+    /// readings are rejected.
+    public var former: @Sendable (_ keys: [String]) throws -> [String: Meter]
 
     /// A plan with every property given.
     public init(
         gateway: GatewaySettings, meters: [Meter], ids: [String: PointID],
-        former: @escaping @Sendable (_ key: String) throws -> Meter? = { _ in nil }
+        former: @escaping @Sendable (_ keys: [String]) throws -> [String: Meter] = { _ in [:] }
     ) {
         self.gateway = gateway
         self.meters = meters

@@ -74,11 +74,13 @@ struct Provisioner {
     ) throws(DeliveryFailure) -> [DeliveryMachine.MissingDatastream] {
         var missing: [DeliveryMachine.MissingDatastream] = []
         var byMeter: [String: (meter: Meter, points: [(id: PointID, point: Point)])] = [:]
-        for id in points where datastreams[id] == nil {
-            if let (meter, point) = try whereabouts(of: id) {
+        let wanted = points.filter { datastreams[$0] == nil }
+        let former = try formerPoints(wanted.filter { place(of: $0) == nil })
+        for id in wanted {
+            if let (meter, point) = configuredPoint(id) ?? former[id]?.known {
                 // Another model may have taken its place, and its name.
                 byMeter[meter.id + " " + meter.definition.model, default: (meter, [])].points.append((id, point))
-            } else if let key = key(of: id) {
+            } else if let key = former[id]?.key {
                 let name = Entities.datastreamName(key, gateway: gateway)
                 if let found = try find("Datastreams", name: name) {
                     datastreams[id] = found
@@ -97,22 +99,34 @@ struct Provisioner {
         return missing
     }
 
-    private func key(of id: PointID) -> String? {
-        plan.ids.first { $0.value == id }?.key
+    private func place(of id: PointID) -> Place? {
+        places.indices.contains(Int(id.rawValue)) ? places[Int(id.rawValue)] : nil
     }
 
-    /// A point and its meter: as configured, else as they were when they were.
-    private func whereabouts(of id: PointID) throws(DeliveryFailure) -> (Meter, Point)? {
-        if places.indices.contains(Int(id.rawValue)), let place = places[Int(id.rawValue)] {
-            let meter = plan.meters[Int(place.meter)]
-            return (meter, meter.points[Int(place.point)])
-        }
-        guard let key = key(of: id) else { return nil }
+    private func configuredPoint(_ id: PointID) -> (Meter, Point)? {
+        guard let place = place(of: id) else { return nil }
+        let meter = plan.meters[Int(place.meter)]
+        return (meter, meter.points[Int(place.point)])
+    }
+
+    /// The keys of points that are no longer configured, and what they were where that is known.
+    private func formerPoints(
+        _ ids: [PointID]
+    ) throws(DeliveryFailure) -> [PointID: (key: String, known: (Meter, Point)?)] {
+        guard !ids.isEmpty else { return [:] }
+        let asked = Set(ids)
+        let keys = plan.ids.filter { asked.contains($0.value) }
+        let meters: [String: Meter]
         do {
-            return try plan.former(key).flatMap { meter in meter.points.first.map { (meter, $0) } }
+            meters = try plan.former(Array(keys.keys))
         } catch {
             throw DeliveryFailure(.spool, "the spool: \(error)", hint: "see the spool's line of the status")
         }
+        var result: [PointID: (key: String, known: (Meter, Point)?)] = [:]
+        for (key, id) in keys {
+            result[id] = (key, meters[key].flatMap { meter in meter.points.first.map { (meter, $0) } })
+        }
+        return result
     }
 
     private mutating func provision(

@@ -51,10 +51,16 @@ struct PointNote: Codable, Hashable {
         return notes
     }
 
-    /// The meter, with this one point, of the point `key` in the spool in `directory`; nil where nothing is noted.
-    static func meter(of key: String, directory: String) throws -> Meter? {
-        guard let text = try SpoolStore.openForReading(directory: directory).note(of: key) else { return nil }
-        return (try? JSONDecoder().decode(PointNote.self, from: Data(text.utf8)))?.formerMeter
+    /// What is noted of points in the spool in `directory`: by key the meter with this one point.
+    static func meters(of keys: [String], directory: String) throws -> [String: Meter] {
+        let reader = try SpoolStore.openForReading(directory: directory)
+        let decoder = JSONDecoder()
+        var meters: [String: Meter] = [:]
+        for key in keys {
+            guard let text = try reader.note(of: key) else { continue }
+            meters[key] = (try? decoder.decode(PointNote.self, from: Data(text.utf8)))?.formerMeter
+        }
+        return meters
     }
 
     /// Where it was and how it was read is not noted: nobody reads it any more.

@@ -31,8 +31,8 @@ struct Services {
                 }
             }
         }
-        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids) { key in
-            try PointNote.meter(of: key, directory: directory)
+        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids) { keys in
+            try PointNote.meters(of: keys, directory: directory)
         }
         let source = SpoolSource(spool: spool)
         self.source = source

@@ -169,10 +169,15 @@ import Testing
         defer { platform.stop() }
         let before = TestInstallation.plan(TestInstallation.meters(2, points: 2))
         var plan = TestInstallation.plan(TestInstallation.meters(1, points: 2), retired: ["m2/p1", "m2/p2"])
-        plan.former = { key in
-            guard var meter = before.meters.first(where: { $0.points.contains { $0.key == key } }) else { return nil }
-            meter.points = meter.points.filter { $0.key == key }
-            return meter
+        plan.former = { keys in
+            var known: [String: Meter] = [:]
+            for meter in before.meters {
+                for point in meter.points where keys.contains(point.key) {
+                    known[point.key] = meter
+                    known[point.key]?.points = [point]
+                }
+            }
+            return known
         }
         let readings = TestInstallation.readings(points: 4, rounds: 2)
         let source = TestSource(readings)
