@@ -132,7 +132,7 @@ import Testing
         let rig = try Rig(count: 1)
         try rig.agent.start()
         _ = try await rig.status { $0.spool.bytes > 100_000 && $0.uplinks.contains { $0.delivered > 0 } }
-        try limitFiles(of: rig, to: "40000")
+        try limitFiles(of: rig, to: "8000")
         let failing = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
         #expect(failing.problems.first.map { $0.what.hasPrefix("spool:") && $0.hint != nil } ?? false)
         rig.agent.reload()
@@ -141,7 +141,7 @@ import Testing
         try limitFiles(of: rig, to: "unlimited")
         _ = try await rig.status { $0.problems.isEmpty && $0.spool.undelivered < 100 }
 
-        try limitFiles(of: rig, to: "40000")
+        try limitFiles(of: rig, to: "8000")
         _ = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
         #expect(try await rig.agent.terminate() == 73)
         #expect(rig.agent.log.contains("could not be committed and are lost"), "\(rig.agent.log)")
