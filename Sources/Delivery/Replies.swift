@@ -61,10 +61,12 @@ enum Replies {
                 let quote = memchr(text, Int32(UInt8(ascii: "\"")), bytes.count - start - 1)
             else { return (false, start) }
             let length = UnsafeRawPointer(quote) - text
-            // An escape makes the string another one than its bytes, and perhaps longer: the reader of JSON knows.
-            guard memchr(text, Int32(UInt8(ascii: " ")), length) == nil,
-                memchr(text, Int32(UInt8(ascii: "\\")), length) == nil
-            else { return (false, start) }
+            // An escape makes the string another one than its bytes, and perhaps longer, and a control character none at
+            // all: the reader of JSON knows.
+            for offset in 0..<length {
+                let byte = text.load(fromByteOffset: offset, as: UInt8.self)
+                if byte <= 0x20 || byte == UInt8(ascii: "\\") { return (false, start) }
+            }
             return (hasObservation(text, length), start + 1 + length + 1)
         }
     }

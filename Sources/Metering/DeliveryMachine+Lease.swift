@@ -74,7 +74,7 @@ extension DeliveryMachine {
         work.gone = []
         switch failure.code {
         case .unclear, .timedOut: return restUnclear(failure, then: .provision(then: next), at: now, jitter)
-        case .notSent, .busy: return backOff(failure, then: .provision(then: next), at: now, jitter)
+        case .notSent, .busy, .spool: return backOff(failure, then: .provision(then: next), at: now, jitter)
         default: return pause(failure, then: .provision(then: next), at: now, jitter)
         }
     }

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Whole small files: configurations, secrets, /proc.
 public enum File {
-    /// The content of a file of at most `limit` bytes; a larger one is an error (EFBIG). A pipe may be named as well, but
-    /// one into which nothing comes for five seconds is an error (ETIMEDOUT).
+    /// The content of a file of at most `limit` bytes; a larger one is an error (EFBIG). A pipe may be named as well: one that
+    /// nobody writes to is empty, and one into which nothing comes for five seconds is an error (ETIMEDOUT).
     public static func read(_ path: String, limit: Int = 1 << 20) throws(PosixError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw PosixError("open", path, code: errno) }

@@ -127,6 +127,13 @@ struct Progress {
         }
     }
 
+    /// Releases every open lease; whether what has a committed mark was sent, nobody knows.
+    mutating func forsakeLeases() {
+        for span in spans {
+            if case .taken = span.state { release(span.lease, isUnclear: true) }
+        }
+    }
+
     /// The list is in the file.
     mutating func didCommit() {
         isDirty = false

@@ -33,6 +33,7 @@ enum Schema {
             PRAGMA cache_size = -128; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
         if isNew { try create(connection) }
+        try complete(connection)
         try verify(connection)
         return connection
     }
@@ -85,6 +86,12 @@ enum Schema {
                 detail: "journal_mode is \(mode), synchronous \(synchronous ?? -1), page_size \(page ?? -1); "
                     + "needed are wal, 2 and \(pageSize)")
         }
+    }
+
+    /// Adds what the first spools of this version did not have yet.
+    private static func complete(_ connection: Connection) throws(SpoolError) {
+        let notes = try connection.integer("SELECT count(*) FROM pragma_table_info('point') WHERE name = 'note'")
+        if notes == 0 { try connection.execute("ALTER TABLE point ADD COLUMN note TEXT", operation: "complete tables") }
     }
 
     private static func create(_ connection: Connection) throws(SpoolError) {

@@ -47,6 +47,8 @@ public actor Spool {
     /// How often the store was closed for new settings.
     private var generation = 0
     private var waiters: [UnsafeContinuation<Void, Never>] = []
+    /// Whether `run()` has ended: the file is closed and stays so.
+    private var hasEnded = false
     private nonisolated let shared: Mutex<Status>
     private nonisolated let isStopping = Atomic(false)
 
@@ -82,16 +84,25 @@ public actor Spool {
 
     /// Takes new settings and uplinks: commits, closes and opens again.
     ///
-    /// Leases that are open come back as unclear ones, so whoever holds one must have stopped before. Throws, and leaves
-    /// everything as it was, when the disk does not take the commit.
+    /// Leases that are open come back as unclear ones, so whoever holds one must have stopped before; that is so when it
+    /// throws, too. It throws, and leaves settings and uplinks as they were, when the disk does not take the commit or the
+    /// file cannot be opened again.
     public func configure(_ settings: SpoolSettings, uplinks: [String]) throws(SpoolError) {
-        // A full spool has written what it owes, and more room may be just what is being configured.
-        if let error = commit(), error.code != .full { throw error }
-        self.settings = settings
-        self.uplinks = uplinks
         generation += 1
+        // A full spool has written what it owes, and more room may be just what is being configured.
+        if let error = commit(), error.code != .full {
+            store?.forsakeLeases()
+            throw error
+        }
+        let before = (self.settings, self.uplinks)
+        (self.settings, self.uplinks) = (settings, uplinks)
         store = nil
-        _ = try opened()
+        do throws(SpoolError) {
+            _ = try opened()
+        } catch {
+            (self.settings, self.uplinks) = before
+            throw error
+        }
     }
 
     /// Gives points their numbers and notes, durable where they are new, and returns the whole dictionary.
@@ -116,6 +127,11 @@ public actor Spool {
         }
         commit()
         store = nil
+        hasEnded = true
+    }
+
+    deinit {
+        // Not earlier: whoever waited for a lease comes back to this thread to learn that there is none.
         executor.stop()
     }
 
@@ -169,6 +185,9 @@ public actor Spool {
 
     private func opened() throws(SpoolError) -> SpoolStore {
         if let store { return store }
+        guard !hasEnded else {
+            throw SpoolError(.closed, operation: "use", path: directory, detail: "the spool has ended")
+        }
         let new = try SpoolStore(
             directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
         store = new

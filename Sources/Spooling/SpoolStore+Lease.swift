@@ -81,6 +81,11 @@ extension SpoolStore {
         state.uplinks[index].release(lease, isUnclear: unclear)
     }
 
+    /// Gives back every lease that is open, as a restart would: those that may have been sent come again as unclear.
+    public func forsakeLeases() {
+        for index in state.uplinks.indices { state.uplinks[index].forsakeLeases() }
+    }
+
     /// Most characters of a platform's reason that are kept.
     private static let maximumReason = 500
 

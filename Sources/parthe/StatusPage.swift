@@ -26,10 +26,9 @@ struct StatusPage {
     }
 
     private func headLines(_ room: Int) -> [String] {
-        var found = [
-            Terminal.paint(report.gateway, .bold)
-                + "  up \(span(report.uptimeMilliseconds))  \(report.time)  parthe \(report.version)"
-        ]
+        let about = "  up \(span(report.uptimeMilliseconds))  \(report.time)  parthe \(report.version)"
+        let name = Terminal.cut(report.gateway, max(8, width == .max ? .max : width - about.count))
+        var found = [Terminal.paint(name, .bold) + about]
         if report.problems.isEmpty { return found + [Terminal.paint("all is well", .green)] }
         found.append(Terminal.paint("\(counted(report.problems.count, "problem")):", .red))
         for (index, problem) in report.problems.enumerated() {
@@ -69,7 +68,7 @@ struct StatusPage {
     private func line(_ meter: StatusReport.Meter) -> String {
         let last = meter.lastReadingAgeMilliseconds.map(span) ?? "never"
         let room = width == .max ? .max : max(8, width - 64)
-        var state = meter.error.map { Terminal.paint($0.count > room ? Terminal.left($0, room) : $0, .red) }
+        var state = meter.error.map { Terminal.paint(Terminal.cut($0, room), .red) }
         if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) empty" }
         if state == nil, meter.skippedPolls + meter.overruns > 0 {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
@@ -133,6 +132,6 @@ struct StatusPage {
     }
 
     private func cut(_ line: String) -> String {
-        line.count <= width ? line : line.prefix(width - 1) + "…"
+        Terminal.cut(line, width)
     }
 }

@@ -23,8 +23,8 @@ enum Terminal {
         let lines = number("LINES") ?? (isTerminal ? Int(window.ws_row) : nil)
         let columns = number("COLUMNS") ?? (isTerminal ? Int(window.ws_col) : nil)
         guard isTerminal || lines != nil || columns != nil else { return nil }
-        // A serial console does not know its size: every terminal has 80 × 24.
-        return (max(lines ?? 24, 1) == 1 ? 24 : lines ?? 24, (columns ?? 0) < 20 ? 80 : columns ?? 80)
+        // A serial console does not know its size: every terminal has 80 × 24, and no page needs less.
+        return (max(lines ?? 0, 24), max(columns ?? 0, 80))
     }
 
     private static func number(_ variable: String) -> Int? {
@@ -57,10 +57,14 @@ enum Terminal {
         line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// `text` with spaces on the right up to `width` characters; longer text is cut with an ellipsis.
+    /// `text`, cut to `width` characters with an ellipsis where it is longer.
+    static func cut(_ text: String, _ width: Int) -> String {
+        text.count > width ? text.prefix(width - 1) + "…" : text
+    }
+
+    /// `text` with spaces on the right up to `width` characters; longer text is cut.
     static func left(_ text: String, _ width: Int) -> String {
-        text.count > width
-            ? text.prefix(width - 1) + "…" : text + String(repeating: " ", count: width - text.count)
+        text.count > width ? cut(text, width) : text + String(repeating: " ", count: width - text.count)
     }
 
     /// `text` with spaces on the left up to `width` characters.
@@ -86,7 +90,7 @@ enum Terminal {
             lines[lines.count - 1] += (isFresh ? "" : " ") + word
             isFresh = false
         }
-        return lines.map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
+        return lines.map { cut($0, width) }
     }
 }
 

@@ -20,6 +20,7 @@ import Testing
         (#"[NaN,"error in http://h/Observations(1)"]"#, [0, 1]),
         (#"["","http://h/v1.1/Observations"]"#, [0, 1]),
         (#"["h\"Observations(1)","http://h/Observations(2)"]"#, []),
+        (#"["http://h/v1.1/Observations('a(b')","https://h/Observation(2)"]"#, [1]),
     ])
     func rowsAreJudgedOneByOne(text: String, failed: [Int]) {
         #expect(rows(text, 2) == failed)
@@ -34,7 +35,8 @@ import Testing
     @Test(arguments: [
         "", "[", "]", "{}", "null", #""http://h/Observations(1)""#, "[]", #"["http://h/Observations(1)"]"#,
         #"["a","b","c"]"#, #"["a","b"] x"#, #"["a""b"]"#, #"["a",,"b"]"#, #"["a","b",]"#, #"["a","b"#, #"["a","b\"#,
-        "[\"a\",\"b\u{1}\"]", "[1,2", "[tru,e]", "[\"a\",\"\\uD8\"]", "<html>502 Bad Gateway</html>",
+        "[\"a\",\"b\u{1}\"]", "[\"http://h/Observations(1)\n\",\"http://h/Observations(2)\"]", "[1,2", "[tru,e]",
+        "[\"a\",\"\\uD8\"]", "<html>502 Bad Gateway</html>",
     ])
     func otherShapesAreUnclear(text: String) throws {
         #expect(rows(text, 2) == nil)

@@ -125,6 +125,41 @@ import Testing
         await running.end()
     }
 
+    /// New settings that the disk refuses: the old ones go on, and what was leased can be leased again.
+    @Test(.timeLimit(.minutes(3))) func refusedSettingsStrandNoLease() async throws {
+        let running = try Running()
+        let ids = try await running.spool.identify(["a"])
+        running.put(try [#require(ids["a"])])
+        var lease: Lease?
+        while lease == nil {
+            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        let shell = try Connection(SpoolFolder.file(in: running.folder), .create, busyTimeout: .seconds(2))
+        try shell.execute("BEGIN IMMEDIATE")
+        running.put(try [#require(ids["a"])])
+        await #expect(throws: SpoolError.self) {
+            try await running.spool.configure(SpoolSettings(), uplinks: ["works"])
+        }
+        try shell.execute("ROLLBACK")
+        let again = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
+        #expect(again.isUnclear && again.readings == lease?.readings)
+        await running.end()
+    }
+
+    /// Who waits for a mark when the spool ends learns that there is none; what comes later finds it closed.
+    @Test(.timeLimit(.minutes(3))) func theEndIsToldToWhoWaits() async throws {
+        let running = try Running(settings: SpoolSettings(commitInterval: .seconds(3600)))
+        let ids = try await running.spool.identify(["a"])
+        running.put(try [#require(ids["a"])])
+        running.spool.stop()
+        _ = try? await running.spool.lease(uplink: "city", maximumReadings: 10)
+        await running.run.value
+        let error = await #expect(throws: SpoolError.self) { try await running.spool.identify(["b"]) }
+        #expect(error?.code == .closed)
+        await running.end()
+    }
+
     /// An uplink that is stopped does not wait for a commit that may be an hour away.
     @Test(.timeLimit(.minutes(3))) func aWaitForAMarkCanBeEnded() async throws {
         let running = try Running()

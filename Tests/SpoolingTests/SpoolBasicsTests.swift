@@ -1,6 +1,7 @@
 import Metering
-import Spooling
 import Testing
+
+@testable import Spooling
 
 @Suite struct SpoolBasicsTests {
     @Test func aReadingGoesFromAppendToSettled() throws {
@@ -43,6 +44,20 @@ import Testing
             #expect(try reader.note(of: "a/u") == "volts")
             _ = try store.identify(["a/u"], notes: ["a/u": "kilovolts"])
             #expect(try reader.note(of: "a/u") == "kilovolts")
+        }
+    }
+
+    /// A spool from before there were notes gets them.
+    @Test func aSpoolWithoutNotesIsCompleted() throws {
+        try withFolder { folder in
+            var store: SpoolStore? = try SpoolStore(
+                directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")
+            _ = try store?.identify(["a/u"])
+            try store?.connection.execute("ALTER TABLE point DROP COLUMN note")
+            store = nil
+            store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")
+            _ = try store?.identify(["a/u"], notes: ["a/u": "volts"])
+            #expect(try SpoolStore.openForReading(directory: folder).note(of: "a/u") == "volts")
         }
     }
 
