@@ -149,7 +149,9 @@ struct Walk: Hashable {
     mutating func step(_ seconds: Double, _ random: inout SplitMix) {
         let pull = min(1, seconds / 120)
         // The sum of three uniform numbers is near enough to a normal one; its variance is 1/4 before it is doubled.
-        let noise = (random.unit() + random.unit() + random.unit() - 1.5) * 2
+        let normal = (random.unit() + random.unit() + random.unit() - 1.5) * 2
+        // Never so little that a Float would show the same number again.
+        let noise = normal + (normal < 0 ? -0.2 : 0.2)
         let agitation = spread * (2 * pull).squareRoot() + spread * 0.002
         value = min(max(value + (middle - value) * pull + noise * agitation, range.lowerBound), range.upperBound)
     }
