@@ -128,6 +128,8 @@ public actor Spool {
         commit()
         store = nil
         hasEnded = true
+        // It may hold on to what holds on to this spool.
+        onCommit = {}
     }
 
     deinit {
