@@ -31,9 +31,11 @@ struct Credentials {
     /// What to look at when the platform refuses.
     var hint: String {
         switch settings {
-        case .none: "the platform asks for credentials: give the uplink a user and password_file, or a token_file"
-        case .basic: "check password_file"
-        case .bearer: "check token_file: the token may have expired"
+        case .none:
+            "the platform asks for credentials: give the uplink `basic: {user: …, password_file: …}` or "
+                + "`bearer: {token_file: …}`"
+        case .basic: "the platform refuses user or password: check `basic`, and the file password_file"
+        case .bearer: "the platform refuses the token: check the file token_file; it may have expired"
         }
     }
 

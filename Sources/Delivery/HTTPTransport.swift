@@ -159,16 +159,22 @@ final class HTTPTransport: @unchecked Sendable {
         switch result {
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return DeliveryFailure(
-                .misdirected, summary, hint: "check the uplink's url: http:// or https://, host, path")
+                .misdirected, summary, hint: "check the uplink's `sensorthings`: http:// or https://, host, path")
         case CURLE_SSL_CACERT_BADFILE:
-            return DeliveryFailure(.misdirected, summary, hint: "check the uplink's certificate_authority file")
+            let file = settings.certificateAuthority ?? "ca-certificates"
+            return DeliveryFailure(
+                .misdirected, summary, hint: "it cannot be read, or holds no certificate: \(file) (`ca_file`)")
         case CURLE_PEER_FAILED_VERIFICATION:
             return DeliveryFailure(
                 .notSent, summary,
-                hint: "the platform's certificate is not trusted: check the gateway's clock, the host in url, and "
-                    + "certificate_authority")
+                hint: "check the gateway's clock, that the host in `sensorthings` is the certificate's, and `ca_file`")
+        case CURLE_SSL_CONNECT_ERROR:
+            return DeliveryFailure(.notSent, summary, hint: "is it http:// and not https://?")
+        case CURLE_GOT_NOTHING:
+            return DeliveryFailure(.notSent, summary, hint: "the platform hangs up: is it https:// and not http://?")
         case CURLE_COULDNT_RESOLVE_HOST:
-            return DeliveryFailure(.notSent, summary, hint: "check the host in the uplink's url and the gateway's DNS")
+            return DeliveryFailure(
+                .notSent, summary, hint: "check the host in the uplink's `sensorthings` and the gateway's DNS")
         case CURLE_COULDNT_CONNECT:
             return DeliveryFailure(
                 .notSent, summary, hint: "the platform or the way to it is down, or a firewall closes the port")
@@ -185,7 +191,11 @@ final class HTTPTransport: @unchecked Sendable {
     }
 
     private static func words(_ result: CURLcode) -> String {
-        String(cString: curl_easy_strerror(result))
+        switch result {
+        case CURLE_PEER_FAILED_VERIFICATION: "the platform's certificate is not trusted"
+        case CURLE_PARTIAL_FILE: "the answer was cut off"
+        default: String(cString: curl_easy_strerror(result))
+        }
     }
 
     private static let initialized: CURLcode = curl_global_init(Int(CURL_GLOBAL_DEFAULT))

@@ -54,18 +54,21 @@ final class Platform {
             let target = answer.headers.location.map { " to \(Text.excerpt($0))" } ?? ""
             return DeliveryFailure(
                 .misdirected, "\(status) a redirect\(target) \(request)",
-                hint: "put the service's final address into the uplink's url")
+                hint: "put the service's final address into the uplink's `sensorthings`")
         case 401, 403, 407:
-            return failure(.credentials, "the platform refuses the credentials: \(credentials.hint)")
+            return failure(.credentials, credentials.hint)
         case 404, 405, 410, 501: return failure(.missing)
         case 409: return failure(.conflict)
         case 413, 414, 431: return failure(.tooLarge)
-        case 429: return failure(.busy)
+        case 429: return failure(.busy, "the platform asks for patience; it is tried again")
         // A proxy gave up waiting; what is behind it may still be at work.
         case 408, 504: return failure(isQuestion ? .notSent : .timedOut)
         case 400..<500: return failure(.badRequest)
         // 1xx, other 2xx and 5xx say nothing about what was stored; a question stores nothing.
-        default: return failure(isQuestion ? .notSent : .unclear)
+        default:
+            let hint =
+                status >= 500 ? "the platform has a fault of its own: its operator must look; it is tried again" : nil
+            return failure(isQuestion ? .notSent : .unclear, hint)
         }
     }
 }

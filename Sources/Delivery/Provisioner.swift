@@ -238,7 +238,9 @@ struct Provisioner {
             case .missing, .badRequest, .conflict, .tooLarge:
                 throw DeliveryFailure(
                     .misdirected, error.summary,
-                    hint: "no SensorThings service answers there: the uplink's url must be the service root, …/v1.1")
+                    hint:
+                        "no SensorThings service answers there: the uplink's `sensorthings` must be the service root, …/v1.1"
+                )
             default: throw error
             }
         }

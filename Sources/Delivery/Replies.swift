@@ -127,7 +127,7 @@ enum Replies {
         guard let entities = json["value"]?.array else {
             throw DeliveryFailure(
                 .misdirected, "the answer to a question for \(set) is not SensorThings: it has no \"value\" array",
-                hint: "check the uplink's url: it must be the service root with its version, …/v1.1")
+                hint: "check the uplink's `sensorthings`: it must be the service root with its version, …/v1.1")
         }
         guard let link = json["@iot.nextLink"]?.string else { return (entities, nil) }
         guard let mark = link.firstIndex(of: "?") else { return (entities, "") }
@@ -139,7 +139,7 @@ enum Replies {
         guard let json = try? JSON(body), let id = EntityID(of: json) else {
             throw DeliveryFailure(
                 .misdirected, "the answer to a question for one entity is not SensorThings",
-                hint: "check the uplink's url: it must be the service root with its version, …/v1.1")
+                hint: "check the uplink's `sensorthings`: it must be the service root with its version, …/v1.1")
         }
         return id
     }

@@ -61,12 +61,13 @@ public struct UplinkStatus: Hashable, Sendable {
         usesSingles = false
     }
 
-    /// Takes over what a machine has come to. Returns whether the condition or its words have changed.
+    /// Takes over what a machine has come to. Returns whether the condition, its words or the trouble have changed.
     mutating func update(from machine: DeliveryMachine, requests: Int, datastreams: Int, at now: Instant) -> Bool {
         // A look into the spool is no news.
         let isQuiet = machine.state == .leasing && self.condition == .idle
         let (condition, words, until) = isQuiet ? (self.condition, self.words, nil) : Self.describe(machine)
         let isNew = condition != self.condition || words != self.words
+        let hasNews = isNew || trouble?.code != machine.trouble?.code
         if isNew {
             since = now
             self.condition = condition
@@ -81,7 +82,7 @@ public struct UplinkStatus: Hashable, Sendable {
         trouble = machine.trouble
         lastFailure = machine.lastFailure
         usesSingles = machine.singlesUntil.map { now < $0 } ?? false
-        return isNew
+        return hasNews
     }
 
     private static func describe(_ machine: DeliveryMachine) -> (Condition, String, Instant?) {
@@ -93,10 +94,10 @@ public struct UplinkStatus: Hashable, Sendable {
         case .stopped: (.stopped, "stopped", nil)
         case .resting(let rest):
             switch rest.reason {
-            case .backoff: (.waiting, "waits and tries again", rest.until)
-            case .unclear: (.waiting, "waits until it can ask what became of a request", rest.until)
-            case .paused: (.paused, "paused: somebody must look", rest.until)
-            case .clock: (.paused, "waits for the clock to be set", rest.until)
+            case .backoff: (.waiting, "tries again", rest.until)
+            case .unclear: (.waiting, "asks what became of earlier requests", rest.until)
+            case .paused: (.paused, "somebody must mend this; looks again", rest.until)
+            case .clock: (.paused, "waits for the clock to be set; looks again", rest.until)
             }
         }
     }

@@ -63,7 +63,8 @@ public struct ModbusError: Error, Hashable, Sendable {
         case .exception(10), .exception(11):
             "the gateway on the way finds no meter under this unit id: check the unit id and the line behind it"
         case .exception: "the meter reports an internal fault: look at its display"
-        case .malformed: "something else answers at this address: Modbus TCP is expected there"
+        case .malformed:
+            "check the unit id and what listens at this address: the answer does not keep to Modbus TCP"
         }
     }
 }

@@ -44,6 +44,7 @@ public final class Agent {
     private let spoolEnded = DispatchGroup()
     private var configuration: AgentConfiguration
     private var services: Services
+    private var refusal: StatusReport.Refusal?
     private var isStartOver = false
 
     /// Buses and uplinks get this long to stop, the last commit gets the same: together below the 5 s of a clean end.
@@ -96,8 +97,9 @@ public final class Agent {
         let points = configuration.meters.reduce(0) { $0 + $1.points.count }
         log.notice(
             """
-            parthe \(PartheVersion.text) runs as \(configuration.gateway.id): \(configuration.meters.count) meters, \
-            \(points) points, \(configuration.uplinks.count) uplinks; spool in \(options.state)
+            parthe \(PartheVersion.text) runs as \(configuration.gateway.id): \
+            meters \(configuration.meters.count), points \(points), uplinks \(configuration.uplinks.count); \
+            spool in \(options.state)
             """)
         while try supervise() {}
         try end()
@@ -135,7 +137,8 @@ public final class Agent {
     private func report() -> StatusReport {
         StatusReport(
             configuration: configuration, buses: services.buses.map(\.status), spool: spool.status, intake: intake,
-            uplinks: services.uplinks.map(\.status), started: started, now: BootClock.now, offset: BootClock.offset)
+            uplinks: services.uplinks.map(\.status), refusal: refusal, started: started, now: BootClock.now,
+            offset: BootClock.offset)
     }
 
     /// Replaces buses and uplinks by what the configuration now asks for; a wrong one is refused and nothing changes.
@@ -145,14 +148,14 @@ public final class Agent {
         do {
             new = try AgentConfiguration(checked: options)
         } catch {
-            log.error("the new configuration is refused, the old one goes on: \(error)")
+            refuse(error)
             return
         }
         do {
             // The dictionary has a limit; what does not fit must be known while the old services still run.
             _ = try Self.identify(new, spool: spool)
         } catch {
-            log.error("the new configuration is refused, the old one goes on: \(error)")
+            refuse(error)
             return
         }
         if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it ends by itself") }
@@ -162,13 +165,20 @@ public final class Agent {
                 try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
             }
             configuration = new
-            log.notice("the new configuration is in force: \(new.meters.count) meters")
+            refusal = nil
+            log.notice("the new configuration is in force: meters \(new.meters.count)")
         } catch {
-            log.error("the new configuration is refused, the old one goes on: \(error)")
+            refuse(error)
         }
         services = try Self.assemble(
             configuration, spool: spool, directory: options.state, intake: intake, log: log)
         startServices()
+    }
+
+    private func refuse(_ error: AgentError) {
+        let reason = error.message.prefix { !$0.isNewline }
+        refusal = .init(time: BootClock.now, reason: String(reason), hint: error.hint)
+        log.error("the new configuration is refused, the old one goes on: \(error)")
     }
 
     private func startServices() {

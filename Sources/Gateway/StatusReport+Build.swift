@@ -11,7 +11,7 @@ extension StatusReport {
     /// The report at `now`, from what each part publishes.
     init(
         configuration: AgentConfiguration, buses: [BusStatus], spool: Spooling.Spool.Status, intake: Intake,
-        uplinks: [UplinkStatus], started: Instant, now: Instant, offset: ClockOffset
+        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, offset: ClockOffset
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         let fill = intake.fill
@@ -50,10 +50,12 @@ extension StatusReport {
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
-            let isIdle = status.condition == .idle && undelivered == 0
+            var state = status.words
+            if status.condition == .idle, undelivered > 0 { state = "readings are being delivered" }
+            // Nothing is sent before its mark is on disk.
+            if spool.error != nil, status.condition == .delivering { state = "waits for the spool" }
             return Uplink(
-                id: settings.id, url: settings.url,
-                state: status.condition == .idle && !isIdle ? "readings are being delivered" : status.words,
+                id: settings.id, url: settings.url, state: state,
                 nextTryMilliseconds: status.until.map { max(0, ($0 - now).wholeMilliseconds) },
                 healthy: status.trouble == nil, undelivered: undelivered, delivered: UInt64(status.counts.delivered),
                 rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
@@ -63,6 +65,19 @@ extension StatusReport {
         }
         problems = []
         problems = findProblems()
+        if let refusal {
+            problems.append(
+                Problem(
+                    what: "configuration: refused \((now - refusal.time).rounded) ago, the one before goes on: "
+                        + refusal.reason, hint: refusal.hint))
+        }
+    }
+
+    /// A new configuration that was not taken.
+    struct Refusal {
+        var time: Instant
+        var reason: String
+        var hint: String?
     }
 
     /// What is wrong, the gravest first.

@@ -53,7 +53,7 @@ extension DeliveryMachine {
     mutating func asked(
         _ question: Question, _ found: [FoundObservation], isComplete: Bool, at now: Instant, _ jitter: Double
     ) -> Action {
-        succeeded(at: now)
+        lastSuccess = now
         for observation in found {
             guard let position = work.window.position(of: observation.time, in: question.positions),
                 work.window.verdicts[position] == .doubtful

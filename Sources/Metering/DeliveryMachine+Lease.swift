@@ -25,11 +25,13 @@ extension DeliveryMachine {
         work.window = DeliveryWindow(lease.readings)
         work.tasks = posts()
         guard lease.isUnclear else { return provision(then: .work, at: now) }
-        // The run that sent it is gone, and nobody knows when it sent: absence must be seen twice, and the platform may
-        // be at work on it for as long as on a request that timed out.
-        let next = doubt(0..<work.window.readings.count, needsTwo: true, then: work.tasks)
+        // The run that sent it is gone. The platform may be at work on what was sent for as long as on a request that
+        // timed out, counted from the begin of this run; before that is over for sure, absence must be seen twice.
+        let over = (begin ?? now) + settleWait(timedOut: true)
+        let next = doubt(
+            0..<work.window.readings.count, needsTwo: now < over + timing.settle, then: work.tasks)
         work.tasks = []
-        return rest(.unclear, until: now + settleWait(timedOut: true), then: .provision(then: next))
+        return provision(then: .notBefore(over, then: next), at: now)
     }
 
     /// The posts of the whole window, the first at the end.
@@ -129,11 +131,14 @@ extension DeliveryMachine {
     func everythingRefused(_ reason: String) -> DeliveryFailure {
         DeliveryFailure(
             .misdirected, "the platform refuses every reading: \(reason)",
-            hint: "nothing is thrown away; check the uplink's url and what the platform's operator has changed")
+            hint:
+                "nothing is thrown away; check the uplink's `sensorthings` and what the platform's operator has changed"
+        )
     }
 
     mutating func settled() -> Action {
         let rejected = work.refusals.count + work.window.unsendable.count
+        if rejected < work.window.readings.count { trouble = nil }
         counts.delivered += work.window.readings.count - rejected
         counts.rejected += rejected
         refusedInARow = work.accepted > 0 ? 0 : refusedInARow + work.refusals.count { !$0.isCertain }

@@ -4,6 +4,8 @@ extension DeliveryMachine {
         switch next {
         case .lease: return lease()
         case .provision(let then): return provision(then: then, at: now)
+        case .notBefore(let moment, let then):
+            return now < moment ? rest(.unclear, until: moment, then: then) : resume(then, at: now)
         case .work: return nextTask(at: now)
         case .ask: return nextQuestion(at: now)
         case .settle: return conclude(at: now)
@@ -61,7 +63,8 @@ extension DeliveryMachine {
         lastFailure = failure
     }
 
-    /// The platform did what it was asked.
+    /// The platform took readings, or turned out to have them. An answer to a question alone makes nothing good: a
+    /// platform that fails at every post can still be asked.
     mutating func succeeded(at now: Instant) {
         link.succeeded(at: now)
         pause.succeeded(at: now)

@@ -66,6 +66,8 @@ public struct DeliveryMachine: Hashable, Sendable {
     public indirect enum Next: Hashable, Sendable {
         case lease
         case provision(then: Next)
+        /// What follows must not be done before a moment: until then requests of an earlier run may be at work.
+        case notBefore(Instant, then: Next)
         case work
         case ask
         case check(Check)
@@ -125,6 +127,8 @@ public struct DeliveryMachine: Hashable, Sendable {
     var responses = ResponseTimes()
     var sentAt = Instant(nanoseconds: 0)
     var refusedInARow = 0
+    /// When this run began: what earlier runs sent, they sent before.
+    var begin: Instant?
 
     /// An idle machine; the first event is `wake`.
     public init(rowsPerPost: Int, responseTimeout: Duration, timing: DeliveryTiming = DeliveryTiming()) {
@@ -202,7 +206,9 @@ public struct DeliveryMachine: Hashable, Sendable {
         case (_, .stop):
             state = .stopped
             return .finish
-        case (.idle, .wake): return lease()
+        case (.idle, .wake):
+            begin = begin ?? now
+            return lease()
         case (.resting(let rest), .wake):
             return now < rest.until ? .wait(until: rest.until) : resume(rest.then, at: now)
         case (.leasing, .leased(let lease)): return leased(lease, at: now)

@@ -183,6 +183,14 @@ public actor Spool {
     /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
     public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
         try opened().settle(lease, rejected: rejected)
+        // What was delivered is no longer shown as undelivered, though the disk learns of it with the next commit.
+        if let statistics = try? store?.statistics() {
+            shared.withLock {
+                let lastCommit = $0.statistics.lastCommit
+                $0.statistics = statistics
+                $0.statistics.lastCommit = lastCommit
+            }
+        }
     }
 
     private func opened() throws(SpoolError) -> SpoolStore {

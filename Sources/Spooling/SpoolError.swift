@@ -100,7 +100,7 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missing: "check the --state folder; the agent makes the spool at its first start"
         case .inaccessible: "check that the folder exists and that the agent's user may write to it"
         case .readOnly: "check the mount options (ro?), the permissions and the health of the disk"
-        case .noSpace: "free space on the file system, or raise the quota or size limit; it goes on by itself"
+        case .noSpace: "free space on the file system, or raise the quota or size limit"
         case .inputOutput: "look at dmesg for disk errors and replace the card or disk"
         case .damaged: "keep a copy of the folder, then move the file away so that the agent can start a new one"
         case .invalidReading: "this is an error in the agent: report it with this message"

@@ -19,8 +19,7 @@ struct CheckCommand: ParsableCommand {
             Terminal.write(report.json)
         } else {
             for finding in report.findings {
-                // A warning says so itself, behind its place.
-                print(finding.severity == "error" ? Terminal.paint("error", .red) + ": " + finding.text : finding.text)
+                print(finding.text)
             }
             if let summary = report.summary {
                 if !report.findings.isEmpty { print() }

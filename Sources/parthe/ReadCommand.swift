@@ -8,7 +8,8 @@ struct ReadCommand: ParsableCommand {
         discussion: """
             Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request
             carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
-            Exit code 0 when every point has a value, 1 when some have, 69 when none has, 64 when there is no such meter.
+            Exit code 0 when every point has a value, 1 when some have none, 69 when
+            the meter does not answer, 64 when there is no such meter.
             """)
 
     @Argument(help: "The meter's id in the configuration.") var meter: String
@@ -19,7 +20,7 @@ struct ReadCommand: ParsableCommand {
         try withExitCodes {
             let readout = try MeterReadout(of: meter, options: Agent.Options(files))
             if json { Terminal.write(readout.json) } else { show(readout) }
-            if readout.values == 0 { throw ExitCode.unavailable }
+            if readout.points.allSatisfy(\.words.isEmpty) { throw ExitCode.unavailable }
             if readout.values < readout.points.count { throw ExitCode.partly }
         }
     }
@@ -36,26 +37,34 @@ struct ReadCommand: ParsableCommand {
             \(result), \(readout.milliseconds) ms, \(readout.time)
 
             """)
-        if readout.values > 0 {
+        // A meter that answers without any value is worth looking at as well.
+        let hasAnswered = readout.points.contains { !$0.words.isEmpty }
+        if hasAnswered {
             let name = max(5, readout.points.map(\.name.count).max() ?? 0)
             let value = max(5, readout.points.map { text($0).count }.max() ?? 0)
             let unit = max(4, readout.points.map(\.symbol.count).max() ?? 0)
+            let place = max(8, readout.points.map { self.place($0).count }.max() ?? 0)
             print(
                 Terminal.paint(
                     "\(Terminal.left("POINT", name))  \(Terminal.right("VALUE", value))  "
-                        + "\(Terminal.left("UNIT", unit))  REGISTER             RAW", .dim))
+                        + "\(Terminal.left("UNIT", unit))  \(Terminal.left("REGISTER", place))  RAW", .dim))
             for line in readout.points {
-                let place = "\(line.manualRegister) = \(line.function == 3 ? "holding" : "input") \(line.register)"
+                let rest = line.words.joined(separator: " ") + (line.words.isEmpty || line.error == nil ? "" : "  ")
                 print(
                     "\(Terminal.left(line.name, name))  \(Terminal.right(text(line), value))  "
-                        + "\(Terminal.left(line.symbol, unit))  \(Terminal.left(place, 21))"
-                        + (line.words.isEmpty ? line.error ?? "" : line.words.joined(separator: " ")))
+                        + "\(Terminal.left(line.symbol, unit))  \(Terminal.left(self.place(line), place))  "
+                        + rest + (line.error ?? ""))
             }
         }
         if let error = readout.error {
-            print((readout.values > 0 ? "\n" : "") + Terminal.paint(error, .red))
+            print((hasAnswered ? "\n" : "") + Terminal.paint(error, .red))
             if let hint = readout.hint { print("  → \(hint)") }
         }
+    }
+
+    /// `30001 = input 0`.
+    private func place(_ line: MeterReadout.Line) -> String {
+        "\(line.manualRegister) = \(line.function == 3 ? "holding" : "input") \(line.register)"
     }
 
     private func text(_ line: MeterReadout.Line) -> String {

@@ -119,10 +119,12 @@ struct StatusPage {
         }
         return report.uplinks.flatMap { uplink in
             let last = uplink.lastSuccessAgeMilliseconds.map { span($0) + " ago" } ?? "never"
-            let next = uplink.nextTryMilliseconds.map { ", for \(span($0))" } ?? ""
+            let next = uplink.nextTryMilliseconds.map { ", in \(span($0))" } ?? ""
             return [
                 cut("uplink  \(uplink.id): \(uplink.state)\(next)"),
-                cut("        \(uplink.delivered) delivered since the start, last \(last), \(uplink.undelivered) to go"),
+                cut(
+                    "        \(uplink.delivered) delivered since the last start or reload, last \(last), \(uplink.undelivered) to go"
+                ),
             ]
         }
     }

@@ -20,7 +20,7 @@ import Testing
         let trouble = try #require(bench.runner.status.trouble)
         #expect(trouble.code == .credentials)
         #expect(trouble.description.contains("401"))
-        #expect(trouble.description.contains("the platform refuses the credentials: check password_file"))
+        #expect(trouble.description.contains("the platform refuses user or password"))
         #expect(!trouble.description.contains("wrong"))
         _ = try folder.write("password", "  Grüße: 1 2\r\n")
         #expect(try await bench.drained())
@@ -63,7 +63,7 @@ import Testing
         defer { platform.stop() }
         let stranger = Bench(url: platform.url, source: TestSource(readings), plan: plan)
         #expect(try await stranger.until { stranger.runner.status.condition == .waiting })
-        #expect(stranger.runner.status.trouble?.hint?.contains("certificate_authority") == true)
+        #expect(stranger.runner.status.trouble?.hint?.contains("ca_file") == true)
         await stranger.stop()
         #expect(try platform.audit().lines.isEmpty)
         // The certificate is right and its host is not.
@@ -80,7 +80,7 @@ import Testing
         let noFile = Bench(
             url: platform.url, source: TestSource(readings), plan: plan, certificateAuthority: folder.path + "/none")
         #expect(try await noFile.until { noFile.runner.status.condition == .paused })
-        #expect(noFile.runner.status.trouble?.hint?.contains("certificate_authority") == true)
+        #expect(noFile.runner.status.trouble?.hint?.contains("ca_file") == true)
         await noFile.stop()
     }
 }

@@ -116,14 +116,57 @@ import Testing
     @Test func aLeaseOfAnEarlierRunIsAskedForFirst() {
         var script = Script()
         script.expect(.wake, .lease)
-        script.expectWait(.leased(Script.lease(1, 3, isUnclear: true)), .seconds(30))
-        script.expect(.wake, .provision([PointID(rawValue: 1)], forgetting: false))
-        script.expect(.provisioned(missing: []), script.question(0..<3))
+        // Looking Datastreams up harms nobody, and shows at once when the platform is away.
+        script.expect(
+            .leased(Script.lease(1, 3, isUnclear: true)), .provision([PointID(rawValue: 1)], forgetting: false))
+        script.expectWait(.provisioned(missing: []), .seconds(30))
+        script.expect(.wake, script.question(0..<3))
         script.expectWait(.asked(script.found(0), isComplete: true), .seconds(3))
         script.expect(.wake, script.question(1..<3))
         script.expect(.asked([], isComplete: true), .post(0..<3))
         script.expect(.posted(failed: []), Script.settle())
         #expect(script.machine.counts.copiesAvoided == 1)
+    }
+
+    /// What earlier runs sent is over once this one has run for a while: later windows wait for nothing, and one look is
+    /// enough. A renamed uplink has its whole history to ask for.
+    @Test func laterLeasesOfEarlierRunsWaitForNothing() {
+        var script = Script()
+        script.expect(.wake, .lease)
+        let lease = Script.lease(1, 3, isUnclear: true)
+        script.expect(.leased(lease), .provision([PointID(rawValue: 1)], forgetting: false))
+        script.expectWait(.provisioned(missing: []), .seconds(30))
+        script.expect(.wake, script.question(0..<3))
+        script.expect(.asked(script.found(0, 1, 2), isComplete: true), Script.settle())
+        script.expect(.settled, .lease)
+        script.now = script.now + .seconds(3)
+        let action = script.machine.event(.leased(lease), at: script.now)
+        #expect(action == script.question(0..<3))
+        script.expect(.asked(script.found(0), isComplete: true), .post(0..<3))
+        script.expect(.posted(failed: []), Script.settle())
+    }
+
+    /// A platform that fails at every post and answers every question is in trouble all the time, and waits grow.
+    @Test func answersToQuestionsMakeNoFailedPostGood() {
+        var script = Script()
+        script.begin(Script.lease(1, 2), first: .post(0..<2))
+        var waits: [Duration] = []
+        for _ in 0..<6 {
+            guard
+                case .wait(let until) = script.machine.event(
+                    .failed(Script.failure(.unclear)), at: script.now, jitter: 1)
+            else {
+                Issue.record("no wait after a failure: \(script.machine.state)")
+                return
+            }
+            waits.append(until - script.now)
+            script.now = until
+            #expect(script.machine.trouble != nil)
+            guard case .ask = script.machine.event(.wake, at: script.now) else { return }
+            _ = script.machine.event(.asked([], isComplete: true), at: script.now)
+            #expect(script.machine.trouble != nil)
+        }
+        #expect(waits == waits.sorted() && waits[5] > waits[0] * 3, "\(waits)")
     }
 
     @Test func anotherValueIsAConflictAndStays() {

@@ -7,8 +7,8 @@ struct AuditCommand: ParsableCommand {
         commandName: "audit",
         abstract: "Compares what a spool committed with what a platform holds.",
         discussion: """
-            Prints the totals and the worst points. While the agent runs, readings that are under way count as missing
-            until they arrive. Exit code 0: every committed reading is there once and nothing else; 1: not so; 2: one of
+            Prints the totals and the worst points. Readings that are under way, or were when the agent ended, count as
+            missing until they arrive. Exit code 0: every committed reading is there once and nothing else; 1: not so; 2: one of
             the two could not be asked.
             """)
 
