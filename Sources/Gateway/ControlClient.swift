@@ -23,7 +23,7 @@ extension StatusReport {
 
     private static func words(for code: Int32) -> String {
         switch code {
-        case ECONNREFUSED: "the agent that made this socket is gone"
+        case ECONNREFUSED: "nobody listens there; it is no socket, or its agent is gone"
         case EAGAIN: "it does not say anything for five seconds"
         default: PosixError.text(code)
         }

@@ -173,7 +173,7 @@ public actor Spool {
         let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
         guard let lease = found else { return nil }
         if !store.isDurable(lease.id) {
-            let undelivered = (try? store.statistics())?.undelivered[uplink] ?? 0
+            let undelivered = store.undelivered[uplink] ?? 0
             let isBacklog = undelivered > Int64(maximumReadings)
             bringForward(to: isBacklog ? BootClock.now : lastCommit + Self.longestWaitForMark)
         }
@@ -182,15 +182,11 @@ public actor Spool {
 
     /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
     public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
-        try opened().settle(lease, rejected: rejected)
+        let store = try opened()
+        try store.settle(lease, rejected: rejected)
         // What was delivered is no longer shown as undelivered, though the disk learns of it with the next commit.
-        if let statistics = try? store?.statistics() {
-            shared.withLock {
-                let lastCommit = $0.statistics.lastCommit
-                $0.statistics = statistics
-                $0.statistics.lastCommit = lastCommit
-            }
-        }
+        let undelivered = store.undelivered
+        shared.withLock { $0.statistics.undelivered = undelivered }
     }
 
     private func opened() throws(SpoolError) -> SpoolStore {

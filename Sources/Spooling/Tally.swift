@@ -99,6 +99,14 @@ extension SpoolStore {
         try archive.audit()
     }
 
+    /// Readings that each uplink has not settled yet, by its name. Looks at no file.
+    var undelivered: [String: Int64] {
+        let (first, last) = (state.oldestSequence, state.nextSequence - 1)
+        return state.uplinks.reduce(into: [:]) {
+            $0[$1.name] = last - first + 1 - $1.settledCount(from: first, through: last)
+        }
+    }
+
     /// What the spool holds now. Costs the same however much that is.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
         var statistics = try archive.statistics(state.uplinks, spoolID: spoolID)

@@ -6,7 +6,7 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Say what is wrong with the configuration, and what is understood.",
         discussion: """
-            Reads all files and starts nothing. Every error of every file is printed at once, each with its place and
+            Reads all files and starts nothing. Every error of every file is printed at once, each with its place and \
             what to do. Exit code 0 when the agent would start with it, 78 when not.
             """)
 

@@ -14,7 +14,7 @@ import Gateway
 
             Exit codes:
               0   all is well
-              1   it works in part: a point without value, a meter that is silent, an uplink that is away
+              1   it works in part: a point without value, a silent meter, an uplink away
               64  the command is not understood, or there is no such meter
               69  nobody answers: no agent at the socket, no meter at the address
               71  the system refuses a socket or signals

@@ -6,9 +6,9 @@ struct ReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "read", abstract: "Read one meter now, and show every point.",
         discussion: """
-            Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request
+            Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request \
             carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
-            Exit code 0 when every point has a value, 1 when some have none, 69 when
+            Exit code 0 when every point has a value, 1 when some have none, 69 when \
             the meter does not answer, 64 when there is no such meter.
             """)
 

@@ -8,7 +8,7 @@ struct RunCommand: ParsableCommand {
         commandName: "run", abstract: "Run the agent until SIGTERM.",
         discussion: """
             Needs no privileges: every path can be chosen. The log goes to standard error.
-            SIGTERM and Ctrl-C finish the commit and end within 5 s. SIGHUP reads the configuration again; a wrong
+            SIGTERM and Ctrl-C finish the commit and end within 5 s. SIGHUP reads the configuration again; a wrong \
             one is refused and the old one goes on.
             """)
 

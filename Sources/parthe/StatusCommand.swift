@@ -7,7 +7,7 @@ struct StatusCommand: ParsableCommand {
         commandName: "status", abstract: "Ask the running agent how it is.",
         discussion: """
             On a terminal the page fits the terminal; in a file or a pipe it is complete.
-            Exit code 0 when all is well, 1 when the agent runs and something is wrong (it says what), 69 when no agent
+            Exit code 0 when all is well, 1 when the agent runs and something is wrong (it says what), 69 when no agent \
             answers.
             """)
 
