@@ -30,6 +30,14 @@ import Testing
             intake.put(readings(points, at: BootClock.now.nanoseconds / 1_000_000), promised: points.count)
         }
 
+        /// The first window for `city`, as soon as there is one.
+        func leased() async throws -> Lease {
+            while true {
+                if let lease = try await spool.lease(uplink: "city", maximumReadings: 10) { return lease }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+
         func end() async {
             spool.stop()
             await run.value
@@ -46,12 +54,7 @@ import Testing
         let ids = try await running.spool.identify(["a", "b"])
         let points = try [#require(ids["a"]), #require(ids["b"])]
         running.put(points)
-        var lease: Lease?
-        while lease == nil {
-            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        let held = try #require(lease)
+        let held = try await running.leased()
         #expect(held.readings.map(\.point) == points)
         // The mark is on disk before the lease is handed out: another look at the file shows it in flight.
         let look = try SpoolStore.openForReading(directory: running.folder).statistics()
@@ -71,18 +74,14 @@ import Testing
         let running = try Running()
         let ids = try await running.spool.identify(["a"])
         running.put(try [#require(ids["a"])])
-        var lease: Lease?
-        while lease == nil {
-            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
-            try await Task.sleep(for: .milliseconds(10))
-        }
+        let lease = try await running.leased()
         try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(20)), uplinks: ["city", "works"])
         let again = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
         #expect(again.isUnclear, "nobody knows any more what became of it")
-        #expect(again.readings == lease?.readings)
+        #expect(again.readings == lease.readings)
         let works = try #require(try await running.spool.lease(uplink: "works", maximumReadings: 10))
         // The new name may be all that is new about the uplink: its platform is asked before it gets what was held.
-        #expect(works.isUnclear && works.readings == lease?.readings)
+        #expect(works.isUnclear && works.readings == lease.readings)
         await running.end()
     }
 
@@ -130,11 +129,7 @@ import Testing
         let running = try Running()
         let ids = try await running.spool.identify(["a"])
         running.put(try [#require(ids["a"])])
-        var lease: Lease?
-        while lease == nil {
-            lease = try await running.spool.lease(uplink: "city", maximumReadings: 10)
-            try await Task.sleep(for: .milliseconds(10))
-        }
+        let lease = try await running.leased()
         let shell = try Connection(SpoolFolder.file(in: running.folder), .create, busyTimeout: .seconds(2))
         try shell.execute("BEGIN IMMEDIATE")
         running.put(try [#require(ids["a"])])
@@ -143,7 +138,7 @@ import Testing
         }
         try shell.execute("ROLLBACK")
         let again = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
-        #expect(again.isUnclear && again.readings == lease?.readings)
+        #expect(again.isUnclear && again.readings == lease.readings)
         await running.end()
     }
 
