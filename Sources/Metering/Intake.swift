@@ -47,12 +47,14 @@ public final class Intake: Sendable {
         }
     }
 
-    /// Takes all readings out, oldest first, leaving `empty` in their place, so that its storage is used again.
-    public func take(replacing empty: consuming [Reading] = []) -> [Reading] {
-        empty.removeAll(keepingCapacity: true)
-        var taken = empty
-        state.withLock { state in swap(&taken, &state.readings) }
-        return taken
+    /// Takes all readings out, oldest first, and makes room for as many.
+    public func take() -> [Reading] {
+        state.withLock { state in
+            let taken = state.readings
+            state.readings = []
+            state.readings.reserveCapacity(min(taken.count, capacity))
+            return taken
+        }
     }
 
     /// Gives readings back that could not be committed; they stay the oldest. The limit may be passed by what was

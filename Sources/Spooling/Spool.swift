@@ -40,7 +40,6 @@ public actor Spool {
     private var store: SpoolStore?
     private let onEvent: @Sendable (Event) -> Void
     private var onCommit: @Sendable () -> Void = {}
-    private var spare: [Reading] = []
     private var nextCommit = Instant(nanoseconds: 0)
     private var lastCommit = Instant(nanoseconds: 0)
     private var failingSince: Instant?
@@ -220,8 +219,7 @@ public actor Spool {
     /// Commits what waits; returns why it did not work.
     @discardableResult
     private func commit() -> SpoolError? {
-        let readings = intake.take(replacing: spare)
-        spare = []
+        let readings = intake.take()
         let failure = write(readings)
         lastCommit = BootClock.now
         nextCommit = commitTime(after: lastCommit)
@@ -243,7 +241,6 @@ public actor Spool {
         do throws(SpoolError) {
             let store = try opened()
             if !readings.isEmpty || store.hasPending { try store.append(readings, offset: BootClock.offset) }
-            spare = readings
             return nil
         } catch {
             // A reading that can never be stored must not hold up the others for ever: it goes, and the log tells.
