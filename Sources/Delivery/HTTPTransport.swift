@@ -194,6 +194,7 @@ final class HTTPTransport: @unchecked Sendable {
         switch result {
         case CURLE_PEER_FAILED_VERIFICATION: "the platform's certificate is not trusted"
         case CURLE_PARTIAL_FILE: "the answer was cut off"
+        case CURLE_SEND_FAIL_REWIND: "the connection was closed while the request was on its way"
         default: String(cString: curl_easy_strerror(result))
         }
     }

@@ -89,7 +89,7 @@ import Testing
         let transport = transport()
         for _ in 0..<5 {
             #expect(try post(transport, server.url).status == 201)
-            try await Task.sleep(for: .milliseconds(100))
+            while server.hasConnections { try await Task.sleep(for: .milliseconds(5)) }
         }
         #expect(server.requests.map(\.connection) == [1, 2, 3, 4, 5])
     }

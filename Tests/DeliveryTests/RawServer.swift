@@ -35,6 +35,8 @@ final class RawServer: Sendable {
 
     var url: String { "http://127.0.0.1:\(port)/v1.1" }
     var requests: [Request] { log.withLock { $0 } }
+    /// Whether a connection has not been closed from this side yet.
+    var hasConnections: Bool { open.withLock { !$0.isEmpty } }
 
     /// Listens on a free port. `react` is asked for every request, on the connection's thread.
     init(_ react: @escaping @Sendable (Request) -> Reaction) {
@@ -73,8 +75,10 @@ final class RawServer: Sendable {
             _ = open.withLock { $0.insert(descriptor) }
             Self.thread { [self] in
                 serve(descriptor, connection)
-                _ = open.withLock { $0.remove(descriptor) }
-                close(descriptor)
+                open.withLock {
+                    $0.remove(descriptor)
+                    close(descriptor)
+                }
             }
         }
         close(listener)
