@@ -5,7 +5,9 @@ internal import Metering
 
 extension Field {
     /// `host`, `host:port` or `[v6]:port`; the port is 502 where none is given (Modbus Messaging on TCP/IP, 4.2.2).
-    func endpoint() -> BusSettings.Endpoint? {
+    ///
+    /// The converters of RTU over TCP have no such standard port: `standardPort` is nil for them.
+    func hostAndPort(standardPort: UInt16?) -> (host: String, port: UInt16)? {
         guard let text = text("an address") else { return nil }
         let hint = "write host, host:port or [IPv6]:port, such as 192.168.1.20:502"
         if let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") {
@@ -19,12 +21,18 @@ extension Field {
             )
             return nil
         }
-        guard let port else { return .tcp(host: host, port: 502) }
+        guard let port else {
+            if let standardPort { return (host, standardPort) }
+            error(
+                "the port is missing",
+                hint: "such as \(clipped(text)):4001; the converter's manual or web page shows it")
+            return nil
+        }
         guard let number = Number.integer(String(port)), let small = UInt16(exactly: number), small > 0 else {
             error("\(quoted(port)) is no port", hint: "a number in 1…65535; Modbus TCP uses 502")
             return nil
         }
-        return .tcp(host: host, port: small)
+        return (host, small)
     }
 
     /// The root of a SensorThings service, without a slash at the end.

@@ -7,7 +7,15 @@ internal import Metering
 /// product: SDM630-Modbus V2
 /// status: agreed          # manual: its pages are named; agreed: two public sources; own: yours
 /// sources: [owner/repository path, https://…]
-/// limits: {registers: 80, gap: 16}
+/// identity:               # or: unknown
+///   serial: {function: holding, register: 64512, type: u32}
+///   model: {function: holding, register: 64514, type: u16, values: [112]}
+///   vendor: Eastron       # what Read Device Identification answers, where the meter knows it
+///   products: [SDM630]
+/// limits: {registers: 80, gap: 16, holes: ["input 90-99"]}
+/// timing: {timeout: 1s, byte_timeout: 50ms, pause: 20ms, after_connect: 500ms}
+/// factory: {baud: 9600, parity: none, stop_bits: 1, unit: 1}
+/// rated_power: 69kW       # of directly connected meters: more than that in a counter is doubted
 /// defaults: {function: input, type: f32, order: ABCD, not_available: {u16: 0xFFFF}}
 /// points:
 ///   - {name: voltage-l1, quantity: voltage, unit: V, kind: gauge, register: 0, obis: "1-0:32.7.0"}
@@ -15,7 +23,8 @@ internal import Metering
 /// The model is the file's name. A point's own keys go before the defaults.
 struct DefinitionReader {
     enum Key: String, SectionKey {
-        case manufacturer, product, status, sources, limits, defaults, points
+        case manufacturer, product, status, sources, identity, limits, timing, factory, defaults, points
+        case ratedPower = "rated_power"
 
         var example: String {
             switch self {
@@ -23,7 +32,11 @@ struct DefinitionReader {
             case .product: "product: SDM630-Modbus V2"
             case .status: "status: own"
             case .sources: "sources: [what was read, and where]"
-            case .limits: Limits.Key.registers.example
+            case .identity: "identity: {serial: {function: holding, register: 0, type: u32}}"
+            case .limits: LimitsKey.registers.example
+            case .timing: "timing: {timeout: 1s}"
+            case .factory: "factory: {baud: 9600, parity: none, unit: 1}"
+            case .ratedPower: "rated_power: 69kW"
             case .defaults: "defaults: {function: input, type: f32}"
             case .points: "points: [{name: …}]"
             }
@@ -41,8 +54,12 @@ struct DefinitionReader {
         let manufacturer = section.required(.manufacturer)?.text()
         let product = section.required(.product)?.text()
         let status = section.required(.status)?.choice(MeterDefinition.Status.self, "status")
-        let sources = section.value(.sources, or: []) { Self.sources($0) }
-        let limits = section.value(.limits, or: Limits()) { Limits($0) }
+        let sources = section.value(.sources, or: []) { $0.texts("a source") }
+        let identity = section.value(.identity, or: nil) { MeterIdentity.read($0).map(Optional.some) }
+        let limits = section.value(.limits, or: RequestLimits()) { RequestLimits.read($0) }
+        let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
+        let factory = section.value(.factory, or: nil) { FactorySettings.read($0).map(Optional.some) }
+        let ratedPower = section.value(.ratedPower, or: nil) { $0.power().map(Optional.some) }
         let defaults = section.optional(.defaults).map { PointDefaults($0) } ?? PointDefaults()
         let reader = PointReader(defaults: defaults, doubtsManualNumbers: false)
         let points = section.required(.points).flatMap { reader.points($0) }
@@ -52,16 +69,13 @@ struct DefinitionReader {
                 hint: "name what was read and where, or write \"status: own\"")
             return nil
         }
-        guard let manufacturer, let product, let status, let sources, let limits, let points else { return nil }
+        guard let manufacturer, let product, let status, let sources, let identity, let limits, let timing, let factory,
+            let ratedPower, let points
+        else { return nil }
         return MeterDefinition(
             model: model, manufacturer: manufacturer, product: product, status: status, sources: sources,
-            maximumRegisters: limits.registers, maximumGap: limits.gap, points: points)
-    }
-
-    private static func sources(_ field: Field) -> [String]? {
-        guard let items = field.items(example: "[first source, second source]") else { return nil }
-        let texts = items.compactMap { $0.text("a source", limit: 300) }
-        return texts.count == items.count ? texts : nil
+            identity: identity, limits: limits, timing: timing, factory: factory, ratedPower: ratedPower, points: points
+        )
     }
 }
 
@@ -73,42 +87,5 @@ extension MeterDefinition.Status {
         case .agreed: 2
         case .own: 0
         }
-    }
-}
-
-/// What a meter stands in one request.
-struct Limits {
-    enum Key: String, SectionKey {
-        case registers, gap
-
-        var example: String { self == .registers ? "limits: {registers: 80}" : "limits: {gap: 16}" }
-    }
-
-    var registers = RegisterSpan.maximumCount
-    var gap = 16
-
-    init() {}
-
-    init(of definition: MeterDefinition) {
-        (registers, gap) = (definition.maximumRegisters, definition.maximumGap)
-    }
-
-    /// Limits for points that nobody has checked against a manual: many meters answer a gap with exception 2.
-    static let cautious = {
-        var limits = Limits()
-        limits.gap = 0
-        return limits
-    }()
-
-    /// What `field` says; where it says nothing, `standard`.
-    init?(_ field: Field, or standard: Limits = Limits()) {
-        guard let section = Section<Key>(field) else { return nil }
-        self = standard
-        // Four registers hold the widest value; a smaller limit could never be kept.
-        let registers = section.value(.registers, or: registers) { $0.integer(in: 4...RegisterSpan.maximumCount) }
-        let gap = section.value(.gap, or: gap) { $0.integer(in: 0...(RegisterSpan.maximumCount - 2)) }
-        guard let registers, let gap else { return nil }
-        self.registers = registers
-        self.gap = gap
     }
 }

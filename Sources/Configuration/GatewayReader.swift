@@ -1,6 +1,6 @@
 internal import Metering
 
-// The sections `gateway`, `buses` and `spool`.
+// The sections `gateway` and `spool`.
 
 private enum GatewayKey: String, SectionKey {
     case id, location
@@ -18,20 +18,6 @@ private enum LocationKey: String, SectionKey {
         case .name: "name: \"Schule Nord, Keller\""
         }
     }
-}
-
-private enum BusKey: String, SectionKey {
-    case id, tcp, timeout
-
-    var example: String {
-        switch self {
-        case .id: "id: hall"
-        case .tcp: "tcp: 192.168.1.20:502"
-        case .timeout: "timeout: 1s"
-        }
-    }
-
-    static let synonyms = ["host": "tcp", "address": "tcp", "url": "tcp", "name": "id"]
 }
 
 private enum SpoolKey: String, SectionKey {
@@ -67,41 +53,6 @@ extension Assembly {
         let location = section.required(.location)?.location()
         guard let id, let location else { return nil }
         return GatewaySettings(id: id, location: location)
-    }
-
-    mutating func readBuses(_ field: Field?) -> [BusSettings] {
-        guard let items = field?.items(example: "[{id: hall, tcp: 192.168.1.20}]") else {
-            busNames.giveUp()
-            return []
-        }
-        if items.count > Self.busLimit {
-            field?.error("\(items.count) buses; at most \(Self.busLimit)")
-        }
-        var buses: [BusSettings] = []
-        for item in items.prefix(Self.busLimit) {
-            guard let bus = readBus(item) else { continue }
-            if let other = buses.first(where: { $0.endpoint == bus.endpoint }) {
-                item.warning(
-                    "the same endpoint as bus \"\(other.id)\"",
-                    hint: "meters behind one endpoint share one bus, so that their requests do not collide")
-            }
-            buses.append(bus)
-        }
-        return buses
-    }
-
-    private mutating func readBus(_ field: Field) -> BusSettings? {
-        guard let section = Section<BusKey>(field) else {
-            busNames.giveUp()
-            return nil
-        }
-        if section.optional(.id) == nil { busNames.giveUp() }
-        let id = section.required(.id).flatMap { busNames.claim($0) }
-        if let id { busFields[id] = busFields[id] ?? field }
-        let endpoint = section.required(.tcp)?.endpoint()
-        let timeout = section.value(.timeout, or: .seconds(1)) { $0.duration(in: .milliseconds(100) ... .seconds(10)) }
-        guard let id, let endpoint, let timeout else { return nil }
-        return BusSettings(id: id, endpoint: endpoint, responseTimeout: timeout)
     }
 
     func readSpool(_ field: Field) -> SpoolSettings? {

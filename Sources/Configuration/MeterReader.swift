@@ -4,7 +4,8 @@ internal import Posix
 // The section `meters` and the files of the folder `meters/`.
 
 private enum MeterKey: String, SectionKey {
-    case id, bus, unit, model, interval, points, location, limits, defaults
+    case id, bus, unit, model, interval, points, location, limits, timing, defaults
+    case ratedPower = "rated_power"
 
     var example: String {
         switch self {
@@ -16,6 +17,8 @@ private enum MeterKey: String, SectionKey {
         case .points: "points: [active-power, active-energy-import]"
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
         case .limits: "limits: {registers: 80, gap: 16}"
+        case .timing: "timing: {timeout: 1s}"
+        case .ratedPower: "rated_power: 69kW"
         case .defaults: "defaults: {function: input, type: f32}"
         }
     }
@@ -100,13 +103,19 @@ extension Assembly {
         let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
-        guard let id, let bus, let unit, let location, let (definition, points) = chosen else { return nil }
+        let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
+        let ratedPower = section.value(.ratedPower, or: nil) { $0.power().map(Optional.some) }
+        guard let id, let bus, let unit, let location, let timing, let ratedPower, let (model, points) = chosen else {
+            return nil
+        }
+        var definition = model
+        definition.ratedPower = ratedPower ?? model.ratedPower
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
             points: points.map {
                 Point(meter: id, model: definition.points, place: $0.place, interval: $0.interval ?? interval)
             },
-            location: location)
+            location: location, timing: timing.or(definition.timing))
     }
 
     /// 1…247 on a line; on TCP also 0 and 255, which devices without units answer to.
@@ -134,9 +143,8 @@ extension Assembly {
         section.optional(.defaults)?.error(
             "defaults are for points written here, not for a model", hint: "remove defaults, or remove model")
         guard let field = section.optional(.model), var definition = definition(field) else { return nil }
-        if let limits = section.optional(.limits).flatMap({ Limits($0, or: Limits(of: definition)) }) {
-            definition.maximumRegisters = limits.registers
-            definition.maximumGap = limits.gap
+        if let limits = section.optional(.limits).flatMap({ RequestLimits.read($0, or: definition.limits) }) {
+            definition.limits = limits
         }
         guard let choice = section.optional(.points) else { return (definition, all(of: definition)) }
         return choose(choice, of: definition).map { (definition, $0) }
@@ -221,11 +229,11 @@ extension Assembly {
             return nil
         }
         let defaults = section.optional(.defaults).map { PointDefaults($0) } ?? PointDefaults()
-        let limits = section.optional(.limits).map { Limits($0, or: .cautious) ?? .cautious } ?? .cautious
+        let limits = section.optional(.limits).map { RequestLimits.read($0, or: .cautious) ?? .cautious } ?? .cautious
         guard let points = PointReader(defaults: defaults, doubtsManualNumbers: true).points(field) else { return nil }
         let definition = MeterDefinition(
             model: "own/" + id, manufacturer: "unknown", product: id, status: .own, sources: [],
-            maximumRegisters: limits.registers, maximumGap: limits.gap, points: points)
+            limits: limits, points: points)
         return (definition, all(of: definition))
     }
 }

@@ -3,10 +3,18 @@ internal import Metering
 /// The keys of a point, in a definition and in a meter without model.
 enum PointKey: String, SectionKey {
     case name, quantity, unit, register, function, type, order, scale, offset, kind, obis, interval
+    case count, bits, map
     case notAvailable = "not_available"
+    case scaleBy = "scale_by"
+    case maximumRate = "max_rate"
 
     var example: String {
         switch self {
+        case .count: "count: 8"
+        case .bits: "bits: 4-7"
+        case .map: "map: {raw: [4000, 20000], value: [0, 10]}"
+        case .scaleBy: "scale_by: {register: 12, as: exponent}"
+        case .maximumRate: "max_rate: 6"
         case .name: "name: active-power"
         case .quantity: "quantity: active-power"
         case .unit: "unit: W"
@@ -26,6 +34,7 @@ enum PointKey: String, SectionKey {
     static let synonyms = [
         "address": "register", "adress": "register", "datatype": "type", "data_type": "type", "word_order": "order",
         "byte_order": "order", "factor": "scale", "multiplier": "scale", "id": "name", "nan": "not_available",
+        "bit": "bits", "mask": "bits", "scale_factor": "scale_by",
     ]
 }
 
@@ -112,8 +121,8 @@ struct PointReader {
         let type = section.has(.type) || defaults.type == nil ? section.required(.type)?.registerType() : defaults.type
         let order = section.value(.order, or: defaults.order) { $0.wordOrder() }
         let address = section.required(.register).flatMap { register($0, type: type) }
-        let scale = section.value(.scale, or: .one) { $0.scale() }
-        let offset = section.value(.offset, or: .zero) { $0.decimal() }
+        let conversion = conversion(section, type: type, address: address)
+        let maximumRate = section.value(.maximumRate, or: nil) { $0.scale().map(Optional.some) }
         let obis = section.value(.obis, or: nil) { $0.obis().map(Optional.some) }
         let interval = section.value(.interval, or: nil) { $0.pollInterval().map(Optional.some) }
         let codes = section.value(.notAvailable, or: type.flatMap { defaults.notAvailable[$0] } ?? []) { field in
@@ -121,12 +130,22 @@ struct PointReader {
         }
         if let quantity, let unit { checkUnit(unit, of: quantity, at: section) }
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
-        guard let name, let quantity, let unit, let kind, let function, let type, let order, let address, let scale,
-            let offset, let obis, let interval, let codes
+        if let function, let type { checkType(type, of: function, at: section) }
+        guard let name, let quantity, let unit, let kind, let function, let type, let order, let address,
+            let conversion, let obis, let interval, let codes, let maximumRate
         else { return nil }
         return PointDefinition(
             name: name, quantity: quantity, unit: unit, kind: kind, function: function, address: address, type: type,
-            order: order, scale: scale, offset: offset, notAvailable: codes, obis: obis, interval: interval)
+            order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
+            maximumRate: maximumRate)
+    }
+
+    /// Bits are read as bits, registers as everything else.
+    private func checkType(_ type: RegisterType, of function: RegisterFunction, at section: Section<PointKey>) {
+        guard function.readsBits != (type == .bit) else { return }
+        (section.optional(.type) ?? section.optional(.function) ?? section.field).error(
+            function.readsBits ? "a \(function.word) holds one bit, not \(type.rawValue)" : "a register is no bit",
+            hint: function.readsBits ? "type: bit" : "one bit of a register: type: u16, bits: 3")
     }
 
     /// A zero-based PDU address whose registers all lie within 0…65535.

@@ -1,10 +1,17 @@
-internal import Metering
+public import Metering
 
 // The typed readings that only points need.
 
 extension RegisterFunction {
-    /// The word for it in files.
-    var word: String { self == .holding ? "holding" : "input" }
+    /// The word for it in files and texts.
+    public var word: String {
+        switch self {
+        case .coil: "coil"
+        case .discrete: "discrete"
+        case .holding: "holding"
+        case .input: "input"
+        }
+    }
 }
 
 extension Field {
@@ -16,7 +23,7 @@ extension Field {
         error(
             "unknown function \(quoted(text))",
             hint: code.map { "function code \($0.rawValue) is written \"\($0.word)\"" }
-                ?? "holding (function code 3) or input (function code 4)")
+                ?? "holding (function code 3), input (4), coil (1) or discrete (2)")
         return nil
     }
 
@@ -28,7 +35,7 @@ extension Field {
             "float": .f32, "float32": .f32, "real": .f32, "double": .f64, "float64": .f64, "int16": .s16,
             "uint16": .u16,
             "int32": .s32, "uint32": .u32, "int64": .s64, "uint64": .u64, "i16": .s16, "i32": .s32, "i64": .s64,
-            "short": .s16, "word": .u16, "dword": .u32,
+            "short": .s16, "word": .u16, "dword": .u32, "bool": .bit, "string": .text, "bcd": .bcd16,
         ]
         if let type = names[text.lowercased()] {
             error("unknown type \(quoted(text))", hint: "did you mean \"\(type.rawValue)\"?")
@@ -142,20 +149,30 @@ extension Quantity {
         case .reactiveEnergy: ["V.A.h{reactive}", "kV.A.h{reactive}"]
         case .apparentEnergy: ["V.A.h", "kV.A.h"]
         case .voltageDistortion, .currentDistortion, .humidity: ["%", "1"]
-        case .volume: ["m3", "l"]
-        case .flow: ["m3/h", "l/h"]
+        case .volume: ["m3", "l", "ml"]
+        case .flow: ["m3/h", "l/h", "l/min"]
         case .temperature: ["Cel", "K"]
-        case .pressure: ["bar", "Pa"]
+        case .pressure: ["bar", "Pa", "kPa", "hPa", "mbar"]
         case .carbonDioxide: ["[ppm]"]
-        case .duration: ["s", "h"]
-        case .count: ["1"]
+        case .organicCompounds: ["[ppb]", "[ppm]", "ug/m3"]
+        case .duration: ["s", "min", "h", "d"]
+        case .count, .state: ["1"]
+        case .mass: ["kg", "t"]
+        case .massFlow: ["kg/h", "t/h"]
+        case .speed: ["m/s"]
+        case .soundLevel: ["dB"]
+        case .illuminance: ["lx"]
+        case .acidity: ["[pH]"]
+        case .conductivity: ["uS/cm", "mS/cm"]
+        case .massConcentration: ["ug/m3", "mg/m3", "g/m3", "mg/L", "mg/kg"]
+        case .moisture: ["%", "1"]
         }
     }
 
     /// Whether a counter can count it.
     var accumulates: Bool {
         switch self {
-        case .activeEnergy, .reactiveEnergy, .apparentEnergy, .thermalEnergy, .volume, .duration, .count: true
+        case .activeEnergy, .reactiveEnergy, .apparentEnergy, .thermalEnergy, .volume, .duration, .count, .mass: true
         default: false
         }
     }

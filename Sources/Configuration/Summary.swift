@@ -27,7 +27,7 @@ private struct SummaryText {
             add(
                 "bus",
                 [
-                    bus.id, address(bus.endpoint), "timeout \(Span.text(bus.responseTimeout))",
+                    bus.id, address(bus), "timeout " + (bus.timing.responseTimeout.map(Span.text) ?? "learnt"),
                     count(meters.count, "meter"),
                 ])
         }
@@ -82,9 +82,13 @@ private struct SummaryText {
         return location.name.map { "\($0) (\(degrees))" } ?? degrees
     }
 
-    private func address(_ endpoint: BusSettings.Endpoint) -> String {
-        switch endpoint {
-        case .tcp(let host, let port): "tcp " + (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
+    private func address(_ bus: BusSettings) -> String {
+        func place(_ host: String, _ port: UInt16) -> String { (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
+        let line = bus.line.map { ", \($0)" } ?? ""
+        return switch bus.endpoint {
+        case .tcp(let host, let port): "tcp " + place(host, port)
+        case .rtuOverTCP(let host, let port): "RTU over tcp " + place(host, port) + line
+        case .serial(let path): "serial " + path + line
         }
     }
 

@@ -34,8 +34,7 @@ public struct MeterPoll: Sendable {
         unit = meter.unit
         self.points = points
         requests = RequestPlanner.requests(
-            for: points.map(\.definition), maximumRegisters: meter.definition.maximumRegisters,
-            maximumGap: meter.definition.maximumGap)
+            for: points.map(\.definition), limits: meter.definition.limits)
     }
 
     /// Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
@@ -82,9 +81,10 @@ public struct MeterPoll: Sendable {
             do throws(ModbusError) {
                 let arrived = try link.read(request.span, unit: unit)
                 for slot in request.slots {
-                    let count = points[slot.point].definition.type.wordCount
+                    let count = points[slot.point].definition.count
                     let words = Array(link.words[slot.offset..<slot.offset + count])
-                    if case .value(let value) = decoder(of: slot).decode(words) {
+                    let result = link.words.withUnsafeBufferPointer { decoder(of: slot).decode($0, at: slot.offset) }
+                    if case .value(let value) = result {
                         results[slot.point] = .value(value, at: arrived, words: words)
                     } else {
                         results[slot.point] = .notAvailable(words: words)

@@ -38,12 +38,15 @@ public struct ModbusLink: ~Copyable {
     /// A link to `bus`, not connected yet.
     public init(_ bus: BusSettings) {
         switch bus.endpoint {
-        case .tcp(let host, let port):
+        case .tcp(let host, let port), .rtuOverTCP(let host, let port):
             self.host = host
             self.port = port
+        case .serial(let path):
+            self.host = path
+            self.port = 0
         }
         endpoint = bus.endpoint.description
-        timeout = bus.responseTimeout
+        timeout = bus.timing.responseTimeout ?? .seconds(1)
     }
 
     deinit {
@@ -169,7 +172,9 @@ extension BusSettings.Endpoint {
     /// `192.168.1.20:502`; `[fd00::1]:502`.
     public var description: String {
         switch self {
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tcp(let host, let port), .rtuOverTCP(let host, let port):
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .serial(let path): path
         }
     }
 }

@@ -90,6 +90,29 @@ public struct ExactDecimal: Hashable, Sendable {
         return ExactDecimal(isNegative: isNegative != other.isNegative, magnitude: product, exponent: power)
     }
 
+    /// The number with the other sign.
+    public var negated: ExactDecimal {
+        ExactDecimal(isNegative: !isNegative, magnitude: magnitude, exponent: exponent)
+    }
+
+    /// The quotient; nil where it has no end as a decimal, or more than 64 bits of digits.
+    public func divided(by other: ExactDecimal) -> ExactDecimal? {
+        let (a, b) = (normalized, other.normalized)
+        guard b.magnitude != 0 else { return nil }
+        var digits = a.magnitude
+        var power = Int(a.exponent) - Int(b.exponent)
+        while digits % b.magnitude != 0 {
+            let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+            if overflow { return nil }
+            digits = product
+            power -= 1
+        }
+        guard let small = Int8(exactly: power) else { return nil }
+        return ExactDecimal(
+            isNegative: a.isNegative != b.isNegative, magnitude: digits / b.magnitude, exponent: small
+        ).normalized
+    }
+
     /// The exact sum, or nil when it does not fit.
     public func adding(_ other: ExactDecimal) -> ExactDecimal? {
         if other.magnitude == 0 { return self }

@@ -35,20 +35,27 @@ public struct BusSettings: Hashable, Sendable {
     public enum Endpoint: Hashable, Sendable {
         /// Modbus TCP.
         case tcp(host: String, port: UInt16)
+        /// A serial-to-Ethernet converter that carries RTU frames as they are.
+        case rtuOverTCP(host: String, port: UInt16)
+        /// RTU on a serial port of this machine.
+        case serial(path: String)
     }
 
     /// The bus's name in the configuration.
     public var id: String
     /// How it is reached.
     public var endpoint: Endpoint
-    /// How long to wait for the first byte of an answer, and for a connection.
-    public var responseTimeout: Duration
+    /// The line's settings; nil for Modbus TCP. Behind a converter they only tell how long frames take.
+    public var line: SerialLine?
+    /// What holds for every meter on the bus, unless the meter or its definition says otherwise.
+    public var timing: Timing
 
     /// A bus with every property given.
-    public init(id: String, endpoint: Endpoint, responseTimeout: Duration = .seconds(1)) {
+    public init(id: String, endpoint: Endpoint, line: SerialLine? = nil, timing: Timing = Timing()) {
         self.id = id
         self.endpoint = endpoint
-        self.responseTimeout = responseTimeout
+        self.timing = timing
+        if case .tcp = endpoint { self.line = nil } else { self.line = line ?? SerialLine() }
     }
 }
 
@@ -66,10 +73,13 @@ public struct Meter: Hashable, Sendable {
     public var points: [Point]
     /// Where it stands.
     public var location: Location
+    /// Its own timing, where it or its definition has one; the bus's holds for the rest.
+    public var timing: Timing
 
     /// A meter with every property given.
     public init(
-        id: String, bus: String, unit: UInt8, definition: MeterDefinition, points: [Point], location: Location
+        id: String, bus: String, unit: UInt8, definition: MeterDefinition, points: [Point], location: Location,
+        timing: Timing = Timing()
     ) {
         self.id = id
         self.bus = bus
@@ -77,6 +87,7 @@ public struct Meter: Hashable, Sendable {
         self.definition = definition
         self.points = points
         self.location = location
+        self.timing = timing
     }
 }
 

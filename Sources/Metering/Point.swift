@@ -4,6 +4,8 @@ public enum PointKind: String, Hashable, Sendable, CaseIterable {
     case counter
     /// A momentary value: power, voltage, temperature.
     case gauge
+    /// A contact, a status word, a text: what counts is when it changes.
+    case state
 }
 
 /// One measurable quantity as a meter's definition describes it.
@@ -24,22 +26,25 @@ public struct PointDefinition: Hashable, Sendable {
     public var type: RegisterType
     /// The order of its bytes.
     public var order: WordOrder
-    /// The value is raw × scale + offset.
-    public var scale: ExactDecimal
-    /// The value is raw × scale + offset.
-    public var offset: ExactDecimal
+    /// How many registers: as many as the type takes, but for text.
+    public var count: Int
+    /// How the number in the registers becomes the value.
+    public var conversion: Conversion
     /// Raw register contents by which the meter says "no value" (as the unsigned integer of the registers' width).
     public var notAvailable: [UInt64]
     /// OBIS code (IEC 62056-61), such as `1-0:1.8.0`, where one is known.
     public var obis: String?
     /// Overrides the meter's poll interval.
     public var interval: Duration?
+    /// The greatest plausible increase of a counter, in its unit per hour; nil where the meter's rated power says it, or
+    /// nothing does.
+    public var maximumRate: ExactDecimal?
 
     /// A point with every property given.
     public init(
         name: String, quantity: Quantity, unit: Unit, kind: PointKind, function: RegisterFunction, address: UInt16,
-        type: RegisterType, order: WordOrder = .abcd, scale: ExactDecimal = .one, offset: ExactDecimal = .zero,
-        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil
+        type: RegisterType, count: Int? = nil, order: WordOrder = .abcd, conversion: Conversion = .none,
+        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil, maximumRate: ExactDecimal? = nil
     ) {
         self.name = name
         self.quantity = quantity
@@ -49,16 +54,25 @@ public struct PointDefinition: Hashable, Sendable {
         self.address = address
         self.type = type
         self.order = order
-        self.scale = scale
-        self.offset = offset
+        self.count = count ?? type.wordCount
+        self.conversion = conversion
         self.notAvailable = notAvailable
         self.obis = obis
         self.interval = interval
+        self.maximumRate = maximumRate
     }
 
     /// The registers the point occupies.
     public var span: RegisterSpan {
-        RegisterSpan(function: function, address: address, count: type.wordCount)
+        RegisterSpan(function: function, address: address, count: count)
+    }
+
+    /// The registers that must be in one answer: the point's own, and its scale's where another register scales it.
+    public var neededSpan: RegisterSpan {
+        guard let scale = conversion.scaleRegister else { return span }
+        let first = min(address, scale.address)
+        let end = max(Int(address) + count, Int(scale.address) + scale.type.wordCount)
+        return RegisterSpan(function: function, address: first, count: end - Int(first))
     }
 }
 
@@ -84,25 +98,49 @@ public struct MeterDefinition: Hashable, Sendable {
     public var status: Status
     /// Where the register map comes from.
     public var sources: [String]
-    /// Most registers the meter answers at once (1…125).
-    public var maximumRegisters: Int
-    /// Most unused registers that may be read along between two points; 0 where the meter forbids it.
-    public var maximumGap: Int
+    /// By what it tells which model and which device it is; empty where no source knows, nil where nobody has looked.
+    public var identity: MeterIdentity?
+    /// What it stands in one request.
+    public var limits: RequestLimits
+    /// How long it takes to answer, and the rest that it needs.
+    public var timing: Timing
+    /// The line's settings and the unit id as the maker sets them; nil where no source states them.
+    public var factory: FactorySettings?
+    /// The most power that it can measure, in W; nil where no source states it (transformer meters: their ratio does).
+    public var ratedPower: ExactDecimal?
     /// Its points.
     public var points: [PointDefinition]
 
     /// A definition with every property given.
     public init(
         model: String, manufacturer: String, product: String, status: Status, sources: [String],
-        maximumRegisters: Int = RegisterSpan.maximumCount, maximumGap: Int = 16, points: [PointDefinition]
+        identity: MeterIdentity? = nil, limits: RequestLimits = RequestLimits(), timing: Timing = Timing(),
+        factory: FactorySettings? = nil, ratedPower: ExactDecimal? = nil, points: [PointDefinition]
     ) {
         self.model = model
         self.manufacturer = manufacturer
         self.product = product
         self.status = status
         self.sources = sources
-        self.maximumRegisters = maximumRegisters
-        self.maximumGap = maximumGap
+        self.identity = identity
+        self.limits = limits
+        self.timing = timing
+        self.factory = factory
+        self.ratedPower = ratedPower
         self.points = points
+    }
+}
+
+/// What a meter is set to when it leaves the factory.
+public struct FactorySettings: Hashable, Sendable {
+    /// The line, for meters with RS-485.
+    public var line: SerialLine?
+    /// The unit id.
+    public var unit: UInt8?
+
+    /// Settings with every property given.
+    public init(line: SerialLine? = nil, unit: UInt8? = nil) {
+        self.line = line
+        self.unit = unit
     }
 }

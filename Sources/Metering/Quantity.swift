@@ -26,6 +26,17 @@ public enum Quantity: String, Hashable, Sendable, CaseIterable {
     case duration
     case count
     case ratio
+    case organicCompounds = "organic-compounds"
+    case mass
+    case massFlow = "mass-flow"
+    case speed
+    case soundLevel = "sound-level"
+    case illuminance
+    case acidity
+    case conductivity
+    case massConcentration = "mass-concentration"
+    case moisture
+    case state
 
     /// The name of the ObservedProperty.
     public var title: String {
@@ -35,6 +46,10 @@ public enum Quantity: String, Hashable, Sendable, CaseIterable {
         case .carbonDioxide: "carbon dioxide concentration"
         case .humidity: "relative humidity"
         case .flow: "volume flow rate"
+        case .organicCompounds: "volatile organic compounds"
+        case .massFlow: "mass flow rate"
+        case .soundLevel: "sound pressure level"
+        case .conductivity: "electric conductivity"
         default: String(rawValue.map { $0 == "-" ? " " : $0 })
         }
     }
@@ -66,6 +81,17 @@ public enum Quantity: String, Hashable, Sendable, CaseIterable {
             case .duration: "Time"
             case .count: "Count"
             case .ratio: "DimensionlessRatio"
+            case .organicCompounds: "AmountOfSubstanceFraction"
+            case .mass: "Mass"
+            case .massFlow: "MassFlowRate"
+            case .speed: "Speed"
+            case .soundLevel: "SoundPressureLevel"
+            case .illuminance: "Illuminance"
+            case .acidity: "Acidity"
+            case .conductivity: "ElectricConductivity"
+            case .massConcentration: "MassConcentration"
+            case .moisture: "MoistureContent"
+            case .state: "Dimensionless"
             }
         return "http://qudt.org/vocab/quantitykind/" + kind
     }

@@ -1,16 +1,30 @@
-/// The function code with which registers are read (Modbus Application Protocol V1.1b3, sections 6.3 and 6.4).
+/// The function code with which registers are read (Modbus Application Protocol V1.1b3, sections 6.1 to 6.4).
 ///
-/// There is no case for a code that writes: parthe cannot form such a request.
+/// There is no case for a code that writes: parthe cannot form such a request. Coils and discrete inputs are bits; each
+/// counts as one register that holds 0 or 1.
 public enum RegisterFunction: UInt8, Hashable, Sendable, CaseIterable {
+    /// Read Coils (0x01).
+    case coil = 1
+    /// Read Discrete Inputs (0x02).
+    case discrete = 2
     /// Read Holding Registers (0x03).
     case holding = 3
     /// Read Input Registers (0x04).
     case input = 4
 
-    /// The address as printed in most manuals: 40001 for holding register 0, 30001 for input register 0; six digits
-    /// above 9999.
+    /// Whether it reads bits.
+    public var readsBits: Bool { self == .coil || self == .discrete }
+
+    /// The address as printed in most manuals: 40001 for holding register 0, 30001 for input register 0, 10001 for
+    /// discrete input 0, 1 for coil 0; six digits above 9999.
     public func manualNumber(of address: UInt16) -> Int {
-        let table = self == .holding ? 4 : 3
+        let table =
+            switch self {
+            case .coil: 0
+            case .discrete: 1
+            case .input: 3
+            case .holding: 4
+            }
         let number = Int(address) + 1
         return number <= 9999 ? table * 10_000 + number : table * 100_000 + number
     }
@@ -18,15 +32,29 @@ public enum RegisterFunction: UInt8, Hashable, Sendable, CaseIterable {
 
 /// What a point's registers hold.
 public enum RegisterType: String, Hashable, Sendable, CaseIterable {
-    // Unsigned and signed integers, IEEE 754 floats, with their width in bits.
-    case u16, s16, u32, s32, u64, s64, f32, f64
+    /// A coil or a discrete input.
+    case bit
+    // Unsigned and signed integers and IEEE 754 floats, with their width in bits.
+    case u16, s16, u32, s32, u48, s48, u64, s64, f32, f64
+    // Binary coded decimals, four bits a digit, with their width in bits.
+    case bcd16, bcd32, bcd48, bcd64
+    /// Iskra's unsigned measurement: bits 31…24 signed decimal exponent, bits 23…0 unsigned mantissa.
+    case t5
+    /// Iskra's signed measurement: as t5, the mantissa signed.
+    case t6
+    /// Iskra's power factor: bits 31…24 import (0) or export, bits 23…16 inductive (0) or capacitive, bits 15…0 the
+    /// power factor × 10 000. Negative for export.
+    case t7
+    /// Two characters a register.
+    case text
 
-    /// How many 16-bit registers a value takes.
+    /// How many 16-bit registers a value takes; of text at least one.
     public var wordCount: Int {
         switch self {
-        case .u16, .s16: 1
-        case .u32, .s32, .f32: 2
-        case .u64, .s64, .f64: 4
+        case .bit, .u16, .s16, .bcd16, .text: 1
+        case .u32, .s32, .f32, .bcd32, .t5, .t6, .t7: 2
+        case .u48, .s48, .bcd48: 3
+        case .u64, .s64, .f64, .bcd64: 4
         }
     }
 }

@@ -34,31 +34,32 @@ public struct PlannedRequest: Hashable, Sendable {
 public enum RequestPlanner {
     /// The requests for `points`, function code by function code, in address order.
     ///
-    /// Each point is in exactly one request, no request reads more than `maximumRegisters`, and none bridges a gap
-    /// wider than `maximumGap` unused registers. Points that share registers are read once.
-    public static func requests(
-        for points: [PointDefinition], maximumRegisters: Int = RegisterSpan.maximumCount, maximumGap: Int
-    ) -> [PlannedRequest] {
-        let limit = min(maximumRegisters, RegisterSpan.maximumCount)
+    /// Each point is in exactly one request, and every request keeps to `limits`. Points that share registers are read
+    /// once.
+    public static func requests(for points: [PointDefinition], limits: RequestLimits) -> [PlannedRequest] {
+        let limit = min(limits.registers, RegisterSpan.maximumCount)
         var requests: [PlannedRequest] = []
         let order = points.indices.sorted { a, b in
-            (points[a].function.rawValue, points[a].address, a) < (points[b].function.rawValue, points[b].address, b)
+            (points[a].function.rawValue, points[a].neededSpan.address, a)
+                < (points[b].function.rawValue, points[b].neededSpan.address, b)
         }
         for index in order {
-            let span = points[index].span
+            let span = points[index].neededSpan
             precondition(span.count <= limit, "a limit of \(limit) registers is narrower than \(points[index].name)")
             if var last = requests.last, last.span.function == span.function {
                 let end = max(last.span.addresses.upperBound, span.addresses.upperBound)
                 let count = end - Int(last.span.address)
                 let gap = span.addresses.lowerBound - last.span.addresses.upperBound
-                if count <= limit, gap <= maximumGap {
+                if count <= limit, gap <= limits.gap {
                     last.span.count = count
-                    last.slots.append(.init(point: index, offset: Int(span.address - last.span.address)))
+                    last.slots.append(.init(point: index, offset: Int(points[index].address - last.span.address)))
                     requests[requests.count - 1] = last
                     continue
                 }
             }
-            requests.append(PlannedRequest(span: span, slots: [.init(point: index, offset: 0)]))
+            requests.append(
+                PlannedRequest(
+                    span: span, slots: [.init(point: index, offset: Int(points[index].address - span.address))]))
         }
         return requests
     }

@@ -21,7 +21,7 @@ import Testing
         let definition = try #require(try Self.catalogue.definition(model: model))
         #expect(definition.model == model)
         #expect(!definition.manufacturer.isEmpty && !definition.product.isEmpty)
-        #expect((4...125).contains(definition.maximumRegisters))
+        #expect((4...125).contains(definition.limits.registers))
         #expect(Set(definition.points.map(\.name)).count == definition.points.count)
         // Warnings show only where a configuration uses the definition.
         let used = try Scratch.read(Scratch.using(model: model), catalogue: Self.catalogue)
@@ -60,7 +60,9 @@ import Testing
             // An energy falls only where export is taken off.
             if point.kind == .gauge, counts.contains(point.quantity) { #expect(point.name.contains("-net")) }
             if point.name.hasSuffix("-import") || point.name.hasSuffix("-export") { #expect(point.kind == .counter) }
-            if point.type == .f32 || point.type == .f64 { #expect(point.scale == .one && point.offset == .zero) }
+            if point.type == .f32 || point.type == .f64 {
+                #expect(point.conversion.scale == .one && point.conversion.offset == .zero)
+            }
         }
     }
 
@@ -85,7 +87,7 @@ import Testing
     @Test(arguments: ["eastron-sdm630", "eastron-sdm230"]) func eastronAddressesAreEven(model: String) throws {
         let definition = try #require(try Self.catalogue.definition(model: model))
         #expect(definition.points.allSatisfy { $0.address % 2 == 0 && $0.type.wordCount == 2 })
-        #expect(definition.maximumRegisters == 80)
+        #expect(definition.limits.registers == 80)
     }
 
     @Test func missingCodesFollowTheType() throws {

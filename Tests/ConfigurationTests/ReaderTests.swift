@@ -29,11 +29,11 @@ import Testing
         #expect(meter.unit == 247 && meter.location == configuration.gateway.location)
         #expect(meter.points.map(\.key) == ["m/a", "m/b", "m/c"])
         let points = meter.points.map(\.definition)
-        #expect(points[0].scale == ExactDecimal(1, exponent: -1))
-        #expect(points[0].offset == ExactDecimal(-27315, exponent: -2))
+        #expect(points[0].conversion.scale == ExactDecimal(1, exponent: -1))
+        #expect(points[0].conversion.offset == ExactDecimal(-27315, exponent: -2))
         #expect(points[0].order == .dcba && points[1].order == .badc)
         #expect(points[1].notAvailable == [.max, .max - 1])
-        #expect(points[2].address == 65_532 && points[2].scale == ExactDecimal(magnitude: .max))
+        #expect(points[2].address == 65_532 && points[2].conversion.scale == ExactDecimal(magnitude: .max))
     }
 
     @Test func whatIsLeftOutHasItsStandardValue() throws {
@@ -43,7 +43,7 @@ import Testing
         #expect(configuration.spool == SpoolSettings())
         #expect(configuration.uplinks == [UplinkSettings(id: "city", url: "https://api.city.example/v1.1")])
         let meter = try #require(configuration.meters.first)
-        #expect(meter.definition.maximumRegisters == 60 && meter.definition.maximumGap == 8)
+        #expect(meter.definition.limits.registers == 60 && meter.definition.limits.gap == 8)
         #expect(meter.points.filter { $0.interval == .seconds(10) }.count == 6)
         #expect(meter.points.filter { $0.interval == .seconds(3600) }.map(\.key) == ["main/operating-time"])
     }
@@ -60,7 +60,7 @@ import Testing
         let meter = try #require(configuration.meters.first)
         #expect(meter.points.map(\.definition.name) == ["voltage-l1", "voltage-l2", "active-power", "operating-time"])
         #expect(meter.points.map(\.interval) == [.seconds(60), .seconds(60), .seconds(1), .seconds(3600)])
-        #expect(meter.definition.maximumRegisters == 60 && meter.definition.maximumGap == 0)
+        #expect(meter.definition.limits.registers == 60 && meter.definition.limits.gap == 0)
         #expect(meter.definition.points.count == 7)
     }
 

@@ -23,7 +23,7 @@ import Testing
             case .value(let value):
                 #expect(value.normalized == ExactDecimal(fields[2])?.normalized, "\(line): \(value)")
             case .notAvailable: #expect(fields[2] == "not available", "\(line)")
-            case .notFinite: Issue.record("\(line): not finite")
+            case .noNumber: Issue.record("\(line): not finite")
             }
             checked += 1
         }

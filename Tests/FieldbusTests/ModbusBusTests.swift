@@ -25,7 +25,8 @@ import Testing
             let ids = Dictionary(
                 uniqueKeysWithValues: points.enumerated().map { ($1.key, PointID(rawValue: UInt32($0 + 1))) })
             let settings = BusSettings(
-                id: "b", endpoint: .tcp(host: "127.0.0.1", port: meters.ports[0]), responseTimeout: timeout)
+                id: "b", endpoint: .tcp(host: "127.0.0.1", port: meters.ports[0]),
+                timing: Timing(responseTimeout: timeout))
             bus = ModbusBus(settings: settings, meters: [meter], ids: ids, intake: intake) { _ in }
         }
     }

@@ -16,7 +16,9 @@ import Testing
     }
 
     private func link(_ port: UInt16, timeout: Duration = .milliseconds(200)) -> ModbusLink {
-        ModbusLink(BusSettings(id: "b", endpoint: .tcp(host: "localhost", port: port), responseTimeout: timeout))
+        ModbusLink(
+            BusSettings(
+                id: "b", endpoint: .tcp(host: "localhost", port: port), timing: Timing(responseTimeout: timeout)))
     }
 
     @Test func registersAreReadOverOneConnection() throws {

@@ -13,7 +13,7 @@ enum MeterFixture {
     ) -> PointDefinition {
         PointDefinition(
             name: name, quantity: quantity, unit: Unit(ucum: unit) ?? Unit.known[0], kind: kind, function: function,
-            address: address, type: type, order: order, scale: scale)
+            address: address, type: type, order: order, conversion: Conversion(scale: scale))
     }
 
     static let definition = MeterDefinition(
@@ -60,6 +60,7 @@ final class ModbusClient {
         let result =
             switch function {
             case .holding: modbus_read_registers(context, Int32(address), Int32(count), &words)
+            case .coil, .discrete: Int32(-1)
             case .input: modbus_read_input_registers(context, Int32(address), Int32(count), &words)
             }
         let code = errno

@@ -6,13 +6,22 @@ import Testing
         _ words: [UInt16], _ type: RegisterType, _ order: WordOrder = .abcd, scale: String = "1", offset: String = "0",
         notAvailable: [UInt64] = []
     ) -> String {
+        decode(
+            words, type, Conversion(scale: ExactDecimal(scale)!, offset: ExactDecimal(offset)!), order,
+            notAvailable: notAvailable)
+    }
+
+    private func decode(
+        _ words: [UInt16], _ type: RegisterType, _ conversion: Conversion, _ order: WordOrder = .abcd,
+        notAvailable: [UInt64] = []
+    ) -> String {
         let point = PointDefinition(
             name: "p", quantity: .ratio, unit: Unit(ucum: "1")!, kind: .gauge, function: .input, address: 0, type: type,
-            order: order, scale: ExactDecimal(scale)!, offset: ExactDecimal(offset)!, notAvailable: notAvailable)
+            order: order, conversion: conversion, notAvailable: notAvailable)
         switch RegisterDecoder(point).decode(words) {
         case .value(let value): return value.description
         case .notAvailable: return "not available"
-        case .notFinite: return "not finite"
+        case .noNumber: return "not finite"
         }
     }
 
@@ -65,5 +74,52 @@ import Testing
         #expect(decode([0x0807, 0x0605, 0x0403, 0x0201], .u64, .dcba) == String(0x0102_0304_0506_0708))
         #expect(decode([0x3412], .u16, .badc) == String(0x1234))
         #expect(decode([0x1234], .u16, .cdab) == String(0x1234))
+    }
+
+    @Test func threeRegistersHold48Bits() {
+        #expect(decode([0x0001, 0x0000, 0x0002], .u48) == "4294967298")
+        #expect(decode([0x0002, 0x0000, 0x0001], .u48, .cdab) == "4294967298")
+        #expect(decode([0xFFFF, 0xFFFF, 0xFFFE], .s48) == "-2")
+    }
+
+    @Test func codedDecimalsAreDigits() {
+        #expect(decode([0x1234, 0x5678], .bcd32, scale: "0.01") == "123456.78")
+        #expect(decode([0x9999, 0x9999, 0x9999, 0x9999], .bcd64) == "9999999999999999")
+        #expect(decode([0x123A], .bcd16) == "not finite")
+    }
+
+    /// The examples follow the rules that Iskra's own library has (Iskramis/pyiskra, helper.py).
+    @Test func iskrasMeasurementsHaveTheirOwnExponent() {
+        #expect(decode([0xFF00, 0x08FD], .t5) == "230.1")
+        #expect(decode([0x0200, 0x0017], .t5) == "2300")
+        #expect(decode([0xFFFF, 0xFFFB], .t6) == "-0.5")
+        #expect(decode([0x0000, 0x2586], .t7) == "0.9606")
+        #expect(decode([0xFF00, 0x2586], .t7) == "-0.9606")
+    }
+
+    @Test func someBitsOfARegister() {
+        #expect(decode([0b1010_0000], .u16, Conversion(bits: 5...5)) == "1")
+        #expect(decode([0b1010_0000], .u16, Conversion(bits: 6...6)) == "0")
+        #expect(decode([0xABCD], .u16, Conversion(bits: 4...11)) == "188")
+        #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64, Conversion(bits: 0...63)) == "18446744073709551615")
+    }
+
+    @Test func anotherRegisterScales() {
+        let exponent = Conversion(scaleRegister: .init(address: 1))
+        #expect(decode([2301, 0xFFFF], .u16, exponent) == "230.1")
+        #expect(decode([23, 2], .u16, exponent) == "2300")
+        #expect(decode([2301, 0x8000], .u16, exponent) == "not available")
+        let ratio = Conversion(
+            scale: ExactDecimal("0.001")!, scaleRegister: .init(address: 1, type: .u16, role: .factor))
+        #expect(decode([5000, 40], .u16, ratio) == "200.000")
+    }
+
+    @Test func aLineThroughTwoPoints() {
+        func line(_ raw: [Int64], _ value: [Int64]) -> Conversion {
+            Conversion(line: .init(raw: raw.map { ExactDecimal($0) }, value: value.map { ExactDecimal($0) }))
+        }
+        #expect(decode([12_000], .u16, line([4000, 20_000], [0, 10])) == "5.000000")
+        #expect(decode([4000], .u16, line([4000, 20_000], [-40, 60])) == "-40.00000")
+        #expect(decode([13_824], .s16, line([0, 27_648], [0, 100])) == "50.0")
     }
 }

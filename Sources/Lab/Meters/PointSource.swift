@@ -74,7 +74,17 @@ struct PointSource {
         case .carbonDioxide: building.carbonDioxide.value
         case .duration: building.seconds
         case .count: (building.imported.reduce(0) { $0 + $1.active }).rounded(.down)
-        case .ratio: building.humidity.value
+        case .ratio, .moisture: building.humidity.value
+        case .organicCompounds: building.carbonDioxide.value / 10
+        case .mass: building.volume * 1000
+        case .massFlow: building.flow.value * 1000
+        case .speed: building.flow.value
+        case .soundLevel: building.humidity.value
+        case .illuminance: building.carbonDioxide.value
+        case .acidity: 7 + (building.temperature.value - 21) / 10
+        case .conductivity: building.carbonDioxide.value
+        case .massConcentration: building.carbonDioxide.value / 50
+        case .state: (building.seconds / 60).rounded(.down).truncatingRemainder(dividingBy: 2)
         }
     }
 

@@ -12,8 +12,8 @@ struct RegisterEncoder {
     init(_ point: PointDefinition) {
         type = point.type
         order = point.order
-        scale = Value.decimal(point.scale).approximate
-        offset = Value.decimal(point.offset).approximate
+        scale = Value.decimal(point.conversion.scale).approximate
+        offset = Value.decimal(point.conversion.offset).approximate
         notAvailable = point.notAvailable
         isCounter = point.kind == .counter
     }
@@ -37,15 +37,48 @@ struct RegisterEncoder {
         // A counter shows what has been reached, a gauge what is nearest.
         let whole = raw.isFinite ? raw.rounded(isCounter ? .down : .toNearestOrEven) : 0
         switch type {
+        case .bit: return whole == 0 ? 0 : 1
         case .u16: return Self.unsigned(whole, UInt64(UInt16.max))
         case .u32: return Self.unsigned(whole, UInt64(UInt32.max))
+        case .u48: return Self.unsigned(whole, 0xFFFF_FFFF_FFFF)
         case .u64: return Self.unsigned(whole, UInt64(Int64.max))
         case .s16: return UInt64(UInt16(bitPattern: Int16(Self.signed(whole, Int64(Int16.max)))))
         case .s32: return UInt64(UInt32(bitPattern: Int32(Self.signed(whole, Int64(Int32.max)))))
+        case .s48: return UInt64(bitPattern: Self.signed(whole, 0x7FFF_FFFF_FFFF)) & 0xFFFF_FFFF_FFFF
         case .s64: return UInt64(bitPattern: Self.signed(whole, Int64.max))
+        case .bcd16, .bcd32, .bcd48, .bcd64: return Self.digits(whole, width: type.wordCount * 4)
+        case .t5, .t6: return Self.coded(raw, isSigned: type == .t6)
+        case .t7: return UInt64(raw < 0 ? 1 : 0) << 24 | Self.unsigned((abs(raw) * 10_000).rounded(), 10_000)
+        case .text: return 0x2020
         case .f32: return UInt64(Float(raw).bitPattern)
         case .f64: return raw.bitPattern
         }
+    }
+
+    /// Four bits a digit; nines where there are not digits enough.
+    private static func digits(_ whole: Double, width: Int) -> UInt64 {
+        var rest = unsigned(whole, UInt64(String(repeating: "9", count: width)) ?? 0)
+        var bits: UInt64 = 0
+        for place in 0..<width {
+            bits |= (rest % 10) << UInt64(4 * place)
+            rest /= 10
+        }
+        return bits
+    }
+
+    /// Iskra's mantissa of 23 bits with a decimal exponent: as many digits as fit.
+    private static func coded(_ raw: Double, isSigned: Bool) -> UInt64 {
+        var (mantissa, exponent) = (raw, Int8(0))
+        while abs(mantissa) > 8_388_607 {
+            mantissa /= 10
+            exponent += 1
+        }
+        while mantissa != mantissa.rounded(), abs(mantissa) < 800_000, exponent > -100 {
+            mantissa *= 10
+            exponent -= 1
+        }
+        let whole = Int64((isSigned ? mantissa : max(0, mantissa)).rounded())
+        return UInt64(UInt8(bitPattern: exponent)) << 24 | UInt64(bitPattern: whole) & 0xFF_FFFF
     }
 
     private static func unsigned(_ whole: Double, _ limit: UInt64) -> UInt64 {

@@ -111,6 +111,7 @@ final class SimulatedMeter {
         return switch function {
         case .holding:
             (.init(start: all.tab_registers, count: Int(all.nb_registers)), Int(all.start_registers))
+        case .coil, .discrete: (.init(start: nil, count: 0), 0)
         case .input:
             (.init(start: all.tab_input_registers, count: Int(all.nb_input_registers)), Int(all.start_input_registers))
         }

@@ -42,7 +42,7 @@ final class TruthLog {
         buffer.append(UInt8(ascii: " "))
         switch truth.value {
         case .value(let value): value.append(to: &buffer)
-        case .notAvailable, .notFinite: buffer.append(UInt8(ascii: "-"))
+        case .notAvailable, .noNumber: buffer.append(UInt8(ascii: "-"))
         }
         buffer.append(UInt8(ascii: "\n"))
     }
