@@ -18,8 +18,16 @@ public struct PollSchedule: Hashable, Sendable {
         var interval: Int64
         /// The slot at which it is due next.
         var due: Timestamp
+        /// When it was polled last.
+        var taken = Instant(nanoseconds: .min)
         /// Slots that passed without a poll.
         var overruns: UInt64 = 0
+
+        func goesBefore(_ other: Entry) -> Bool {
+            if due != other.due { return due < other.due }
+            if interval != other.interval { return interval > other.interval }
+            return taken < other.taken
+        }
     }
 
     private var entries: [Entry] = []
@@ -42,11 +50,12 @@ public struct PollSchedule: Hashable, Sendable {
 
     /// The next deed at `now`, with UTC as `offset` says. A poll that is returned counts as taken.
     ///
-    /// Among several that are due, the one that has waited longest comes first, then the earlier entry.
+    /// Among several that are due, the one whose slot began first comes first, then the longer interval, then the one
+    /// that was polled longest ago, then the earlier entry.
     public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
         let utc = offset.timestamp(of: now)
         align(to: utc, offset: offset)
-        guard let first = entries.indices.min(by: { entries[$0].due < entries[$1].due }) else {
+        guard let first = entries.indices.min(by: { entries[$0].goesBefore(entries[$1]) }) else {
             return .wait(until: now + .seconds(3600))
         }
         let entry = entries[first]
@@ -54,7 +63,18 @@ public struct PollSchedule: Hashable, Sendable {
         let missed = (utc.milliseconds - entry.due.milliseconds) / entry.interval
         entries[first].overruns += UInt64(missed)
         entries[first].due.milliseconds += (missed + 1) * entry.interval
+        entries[first].taken = now
         return .poll(entry: first)
+    }
+
+    /// The slot in which `entry` was last taken.
+    public func slot(of entry: Int) -> Timestamp {
+        Timestamp(milliseconds: entries[entry].due.milliseconds - entries[entry].interval)
+    }
+
+    /// Makes the slot of `entry` that was taken last due again: its poll could not be made.
+    public mutating func recall(_ entry: Int) {
+        entries[entry].due = slot(of: entry)
     }
 
     /// Sets every entry to the next slot at the start and after a step of the wall clock.

@@ -1,0 +1,182 @@
+/// Decides what a bus does next: polls in their slots, and now and then a probe of a unit that does not answer.
+///
+/// - A unit that gives no answer is away: its polls are left out, and after a wait that doubles (`UnitBackoff`) one
+///   cheap probe is made, within a tenth of the bus's time (`ProbeBudget`). So a dead unit costs the others next to
+///   nothing.
+/// - A unit that leaves some of its requests unanswered goes on, but what waiting for it takes counts as probing, too.
+/// - A unit that answers a probe is back: a poll that it missed in the slot that still runs is made up for.
+/// - A bus without connection leaves all polls out and tries again after 0.5 s … 10 s: nobody on it can be read anyway.
+/// - A bus with more to do than time degrades evenly: whose slot began first comes first, and among these the longer
+///   interval, of which a missed slot costs most.
+///
+/// Pure: no clock, no I/O; time comes in.
+public struct BusSession: Hashable, Sendable {
+    /// One poll that recurs.
+    public struct Entry: Hashable, Sendable {
+        /// The unit that it asks, by its place among the bus's units.
+        public var unit: Int
+        /// How often.
+        public var interval: Duration
+
+        /// A poll of `unit` every `interval`.
+        public init(unit: Int, interval: Duration) {
+            self.unit = unit
+            self.interval = interval
+        }
+    }
+
+    /// What the bus does next.
+    public enum Action: Hashable, Sendable {
+        /// Poll entry `entry` now; its slot began at `slot`.
+        case poll(entry: Int, slot: Timestamp)
+        /// Ask `unit` one short question, to see whether it answers again.
+        case probe(unit: Int)
+        /// Connect; nothing else can be done before.
+        case connect
+        /// Nothing to do before this moment.
+        case wait(until: Instant)
+    }
+
+    /// How a poll or a probe ended.
+    public enum Outcome: Hashable, Sendable {
+        /// The unit has answered every request, if only with an exception.
+        case answered
+        /// It has answered some requests; waiting for the others took so long.
+        case partly(cost: Duration)
+        /// It took so long, and no request was answered.
+        case silent(cost: Duration)
+        /// There is no connection.
+        case disconnected
+    }
+
+    /// The longest wait between two tries to connect.
+    public static let longestReconnect = Duration.seconds(10)
+
+    private let entries: [Entry]
+    private var schedule: PollSchedule
+    private var units: [UnitBackoff]
+    private var connection = UnitBackoff(longest: BusSession.longestReconnect)
+    private var budget = ProbeBudget()
+    /// Units that left requests of their last poll unanswered.
+    private var isHalting: [Bool]
+    /// Entries whose poll in the slot that runs was left out or brought nothing.
+    private var isOwed: [Bool]
+    /// Polls left out because the unit, or the connection, was away.
+    private var omitted: [UInt64]
+
+    /// A bus of `unitCount` units with these polls.
+    public init(entries: [Entry], unitCount: Int) {
+        self.entries = entries
+        schedule = PollSchedule(intervals: entries.map(\.interval))
+        units = Array(repeating: UnitBackoff(), count: unitCount)
+        isHalting = Array(repeating: false, count: unitCount)
+        isOwed = Array(repeating: false, count: entries.count)
+        omitted = Array(repeating: 0, count: entries.count)
+    }
+
+    /// Slots of `entry` that passed without a poll because the bus was busy.
+    public func overruns(of entry: Int) -> UInt64 { schedule.overruns(of: entry) }
+
+    /// Slots of `entry` without a poll because its unit or the connection was away.
+    public func omitted(of entry: Int) -> UInt64 { omitted[entry] }
+
+    /// When the silent `unit` will be asked again; nil while it answers.
+    public func nextTry(of unit: Int) -> Instant? { units[unit].nextTry ?? connection.nextTry }
+
+    /// Whether `unit` is left alone but for probes.
+    public func isAway(_ unit: Int) -> Bool { units[unit].isAway }
+
+    /// The next deed at `now`, with UTC as `offset` says. What is returned counts as begun.
+    public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
+        var wake: Instant
+        while true {
+            switch schedule.next(at: now, offset: offset) {
+            case .wait(let due):
+                wake = due
+            case .poll(let entry):
+                isOwed[entry] = false
+                guard canPoll(entries[entry].unit, at: now) else {
+                    omitted[entry] += 1
+                    isOwed[entry] = true
+                    continue
+                }
+                return .poll(entry: entry, slot: schedule.slot(of: entry))
+            }
+            break
+        }
+        if let nextTry = connection.nextTry {
+            return nextTry <= now ? .connect : .wait(until: min(wake, nextTry))
+        }
+        if let (unit, nextTry) = firstProbe() {
+            let begin = max(nextTry, budget.opens(at: now))
+            if begin <= now { return .probe(unit: unit) }
+            wake = min(wake, begin)
+        }
+        return .wait(until: wake)
+    }
+
+    /// The poll of `entry` has ended.
+    public mutating func polled(_ entry: Int, _ outcome: Outcome, at now: Instant) {
+        note(outcome, of: entries[entry].unit, at: now)
+        switch outcome {
+        case .answered, .partly: break
+        case .silent, .disconnected: isOwed[entry] = true
+        }
+    }
+
+    /// The probe of `unit` has ended.
+    public mutating func probed(_ unit: Int, _ outcome: Outcome, at now: Instant) {
+        if case .silent(let cost) = outcome { budget.spend(cost, at: now) }
+        note(outcome, of: unit, at: now)
+    }
+
+    /// A try to connect has ended.
+    public mutating func connected(_ isConnected: Bool, at now: Instant) {
+        guard isConnected else { return connection.failed(at: now) }
+        connection.answered()
+        for entry in entries.indices where !units[entries[entry].unit].isAway { makeUp(entry) }
+    }
+
+    private mutating func canPoll(_ unit: Int, at now: Instant) -> Bool {
+        if connection.isAway || units[unit].isAway { return false }
+        return !isHalting[unit] || budget.opens(at: now) <= now
+    }
+
+    private mutating func note(_ outcome: Outcome, of unit: Int, at now: Instant) {
+        switch outcome {
+        case .answered:
+            isHalting[unit] = false
+            isBack(unit)
+        case .partly(let cost):
+            isHalting[unit] = true
+            budget.spend(cost, at: now)
+            isBack(unit)
+        case .silent:
+            units[unit].failed(at: now)
+        case .disconnected:
+            connection.failed(at: now)
+        }
+    }
+
+    private mutating func isBack(_ unit: Int) {
+        let wasAway = units[unit].isAway
+        units[unit].answered()
+        guard wasAway else { return }
+        for entry in entries.indices where entries[entry].unit == unit { makeUp(entry) }
+    }
+
+    private mutating func makeUp(_ entry: Int) {
+        guard isOwed[entry] else { return }
+        isOwed[entry] = false
+        schedule.recall(entry)
+    }
+
+    private func firstProbe() -> (unit: Int, nextTry: Instant)? {
+        var first: (unit: Int, nextTry: Instant)?
+        for unit in units.indices {
+            guard let nextTry = units[unit].nextTry, first.map({ nextTry < $0.nextTry }) ?? true else { continue }
+            first = (unit, nextTry)
+        }
+        return first
+    }
+}
