@@ -12,6 +12,7 @@ internal import Metering
 ///   model: {function: holding, register: 64514, type: u16, values: [112]}
 ///   vendor: Eastron       # what Read Device Identification answers, where the meter knows it
 ///   products: [SDM630]
+/// sunspec: {model: 203, lengths: [105]}   # registers then count from the model's ID register, at the meter's `at`
 /// limits: {registers: 80, gap: 16, holes: ["input 90-99"]}
 /// timing: {timeout: 1s, byte_timeout: 50ms, pause: 20ms, after_connect: 500ms}
 /// factory: {baud: 9600, parity: none, stop_bits: 1, unit: 1}
@@ -23,7 +24,7 @@ internal import Metering
 /// The model is the file's name. A point's own keys go before the defaults.
 struct DefinitionReader {
     enum Key: String, SectionKey {
-        case manufacturer, product, status, sources, identity, limits, timing, factory, defaults, points
+        case manufacturer, product, status, sources, sunspec, identity, limits, timing, factory, defaults, points
         case ratedPower = "rated_power"
 
         var example: String {
@@ -32,6 +33,7 @@ struct DefinitionReader {
             case .product: "product: SDM630-Modbus V2"
             case .status: "status: own"
             case .sources: "sources: [what was read, and where]"
+            case .sunspec: "sunspec: {model: 203, lengths: [105]}"
             case .identity: "identity: {serial: {function: holding, register: 0, type: u32}}"
             case .limits: LimitsKey.registers.example
             case .timing: "timing: {timeout: 1s}"
@@ -55,6 +57,7 @@ struct DefinitionReader {
         let product = section.required(.product)?.text()
         let status = section.required(.status)?.choice(MeterDefinition.Status.self, "status")
         let sources = section.value(.sources, or: []) { $0.texts("a source") }
+        let sunSpec = section.value(.sunspec, or: nil) { SunSpecModel.read($0).map(Optional.some) }
         let identity = section.value(.identity, or: nil) { MeterIdentity.read($0).map(Optional.some) }
         let limits = section.value(.limits, or: RequestLimits()) { RequestLimits.read($0) }
         let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
@@ -69,12 +72,14 @@ struct DefinitionReader {
                 hint: "name what was read and where, or write \"status: own\"")
             return nil
         }
-        guard let manufacturer, let product, let status, let sources, let identity, let limits, let timing, let factory,
+        guard let manufacturer, let product, let status, let sources, let sunSpec, let identity, let limits, let timing,
+            let factory,
             let ratedPower, let points
         else { return nil }
         return MeterDefinition(
             model: model, manufacturer: manufacturer, product: product, status: status, sources: sources,
-            identity: identity, limits: limits, timing: timing, factory: factory, ratedPower: ratedPower, points: points
+            sunSpec: sunSpec, identity: identity, limits: limits, timing: timing, factory: factory,
+            ratedPower: ratedPower, points: points
         )
     }
 }

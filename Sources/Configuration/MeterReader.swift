@@ -4,7 +4,7 @@ internal import Posix
 // The section `meters` and the files of the folder `meters/`.
 
 private enum MeterKey: String, SectionKey {
-    case id, bus, unit, model, interval, points, location, limits, timing, defaults
+    case id, bus, unit, model, at, interval, points, location, limits, timing, defaults
     case ratedPower = "rated_power"
 
     var example: String {
@@ -13,6 +13,7 @@ private enum MeterKey: String, SectionKey {
         case .bus: "bus: hall"
         case .unit: "unit: 1"
         case .model: "model: eastron-sdm630"
+        case .at: "at: 40121"
         case .interval: "interval: 10s"
         case .points: "points: [active-power, active-energy-import]"
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
@@ -146,8 +147,33 @@ extension Assembly {
         if let limits = section.optional(.limits).flatMap({ RequestLimits.read($0, or: definition.limits) }) {
             definition.limits = limits
         }
+        guard let placed = place(definition, section) else { return nil }
+        definition = placed
         guard let choice = section.optional(.points) else { return (definition, all(of: definition)) }
         return choose(choice, of: definition).map { (definition, $0) }
+    }
+
+    /// A SunSpec model is where the device's chain of models has it.
+    private func place(_ definition: MeterDefinition, _ section: Section<MeterKey>) -> MeterDefinition? {
+        guard definition.sunSpec != nil else {
+            guard let field = section.optional(.at) else { return definition }
+            field.error("\(definition.model) has its own addresses", hint: "remove at; it is for SunSpec models")
+            return nil
+        }
+        guard section.has(.at) else {
+            section.field.error(
+                "missing key \"at\": where the device has \(definition.model)",
+                hint: "the address of the model's ID register; `parthe bus scan` shows it")
+            return nil
+        }
+        guard let field = section.optional(.at), let address = field.integer(in: 0...65_535, "a register") else {
+            return nil
+        }
+        guard let placed = definition.placed(at: address) else {
+            field.error("registers of \(definition.model) would lie beyond 65535", hint: "check the address")
+            return nil
+        }
+        return placed
     }
 
     private func all(of definition: MeterDefinition) -> [Choice] {

@@ -131,6 +131,22 @@ extension MeterIdentity {
     }
 }
 
+private enum SunSpecKey: String, SectionKey {
+    case model, lengths
+
+    var example: String { self == .model ? "model: 203" : "lengths: [105]" }
+}
+
+extension SunSpecModel {
+    static func read(_ field: Field) -> SunSpecModel? {
+        guard let section = Section<SunSpecKey>(field) else { return nil }
+        let model = section.required(.model)?.integer(in: 1...65_534, "a SunSpec model")
+        let lengths = section.required(.lengths)?.items(example: "[105]")?.compactMap { $0.integer(in: 1...1000) }
+        guard let model, let lengths, !lengths.isEmpty else { return nil }
+        return SunSpecModel(id: UInt16(model), lengths: lengths)
+    }
+}
+
 private enum FactoryKey: String, SectionKey {
     case baud, parity, unit
     case stopBits = "stop_bits"

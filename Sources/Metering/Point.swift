@@ -98,6 +98,8 @@ public struct MeterDefinition: Hashable, Sendable {
     public var status: Status
     /// Where the register map comes from.
     public var sources: [String]
+    /// The SunSpec model that it describes: addresses then count from the model's ID register; nil for other meters.
+    public var sunSpec: SunSpecModel?
     /// By what it tells which model and which device it is; empty where no source knows, nil where nobody has looked.
     public var identity: MeterIdentity?
     /// What it stands in one request.
@@ -114,7 +116,8 @@ public struct MeterDefinition: Hashable, Sendable {
     /// A definition with every property given.
     public init(
         model: String, manufacturer: String, product: String, status: Status, sources: [String],
-        identity: MeterIdentity? = nil, limits: RequestLimits = RequestLimits(), timing: Timing = Timing(),
+        sunSpec: SunSpecModel? = nil, identity: MeterIdentity? = nil, limits: RequestLimits = RequestLimits(),
+        timing: Timing = Timing(),
         factory: FactorySettings? = nil, ratedPower: ExactDecimal? = nil, points: [PointDefinition]
     ) {
         self.model = model
@@ -122,6 +125,7 @@ public struct MeterDefinition: Hashable, Sendable {
         self.product = product
         self.status = status
         self.sources = sources
+        self.sunSpec = sunSpec
         self.identity = identity
         self.limits = limits
         self.timing = timing
