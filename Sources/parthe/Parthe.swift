@@ -11,6 +11,7 @@ import Gateway
               parthe check            say what is wrong with it, and what is understood
               parthe read METER       read one meter now
               parthe status           ask the running agent
+              parthe meter list       the models that are known
 
             Exit codes:
               0   all is well
@@ -24,7 +25,8 @@ import Gateway
             """,
         version: PartheVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReadCommand.self, StatusCommand.self, VersionCommand.self,
+            RunCommand.self, CheckCommand.self, ReadCommand.self, StatusCommand.self, MeterCommand.self,
+            VersionCommand.self,
         ])
 
     /// `parthe help WORD` would show the whole help and succeed, whatever the word.

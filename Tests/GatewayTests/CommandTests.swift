@@ -65,6 +65,19 @@ import Testing
         #expect(unknown.text.contains("did you mean \"meter-1\"?"), "\(unknown.text)")
     }
 
+    @Test func theCatalogueIsShown() async throws {
+        let list = try await Outcome("meter", "list", "eastron")
+        #expect(
+            list.code == 0 && list.text.contains("eastron-sdm630") && !list.text.contains("abb-b23"), "\(list.text)")
+        #expect(list.text.contains("agreed"))
+        let show = try await Outcome("meter", "show", "eastron-sdm630")
+        #expect(show.code == 0 && show.text.contains("30001 = input 0, 0x0"), "\(show.text)")
+        let unknown = try await Outcome("meter", "show", "eastron-sdm63")
+        #expect(unknown.code == 64 && unknown.text.contains("did you mean \"eastron-sdm630\"?"), "\(unknown.text)")
+        let json = try await Outcome("meter", "show", "eastron-sdm630", "--json")
+        #expect(json.code == 0 && json.text.contains(#""status" : "agreed""#))
+    }
+
     @Test func theStatusFitsATerminal() async throws {
         let rig = try Rig(count: 30, interval: "1s")
         rig.meters.setMisbehaviour(.exception(2), of: 20)
