@@ -87,6 +87,11 @@ static int64_t nanoseconds(clockid_t clock) {
 int64_t cposix_boot_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
 int64_t cposix_wall_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
 
+void cposix_sleep_until(int64_t boot_nanoseconds) {
+    struct timespec until = {boot_nanoseconds / 1000000000, boot_nanoseconds % 1000000000};
+    clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
+}
+
 int cposix_open_signals(void) {
     signal(SIGPIPE, SIG_IGN);
     // A limit on file sizes is a full disk, not a reason to die: write(2) then fails with EFBIG.

@@ -17,6 +17,11 @@ public enum BootClock {
         return ClockOffset(nanoseconds: wall - (before + after) / 2)
     }
 
+    /// Blocks the thread until `deadline`, to some ten microseconds; a signal ends the wait early.
+    public static func sleep(until deadline: Instant) {
+        cposix_sleep_until(deadline.nanoseconds)
+    }
+
     /// The kernel's name for this boot (random, from /proc/sys/kernel/random/boot_id), or "unknown" where /proc is
     /// not to be had.
     public static let bootID: String = {

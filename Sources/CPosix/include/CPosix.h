@@ -21,11 +21,30 @@ void cposix_release_code(void);
 int64_t cposix_boot_nanoseconds(void);
 int64_t cposix_wall_nanoseconds(void);
 
+/// Sleeps until CLOCK_BOOTTIME shows this, or a signal comes.
+void cposix_sleep_until(int64_t boot_nanoseconds);
+
 /// Blocks SIGTERM, SIGINT, SIGHUP for this thread and all it starts, ignores SIGPIPE, and returns a descriptor that
 /// becomes readable when one of the three arrives (-1 and errno on failure).
 int cposix_open_signals(void);
 
 /// The number of the next signal that waits on `descriptor`, 0 when none does.
 int cposix_next_signal(int descriptor);
+
+/// Waits at most `nanoseconds` until `descriptor` can be read or has failed, which the next read then tells; returns
+/// whether it is so. A signal ends the wait early.
+int cposix_wait_readable(int descriptor, int64_t nanoseconds);
+
+/// Serial ports; each returns 0 or an errno, but for the speed.
+/// Nobody else may open the port (but root).
+int cposix_port_claim(int descriptor);
+/// The kernel switches RTS around each transmission (RS-485), `before` and `after` it by milliseconds.
+int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after);
+/// Whether the port has modem lines at all, RTS among them.
+int cposix_port_try_rts(int descriptor);
+/// Asks the driver to hand over bytes at once (an FTDI adapter else holds them back for 16 ms).
+int cposix_port_hurry(int descriptor);
+/// The speed the driver really set, in baud; -1 when it does not tell.
+int cposix_port_speed(int descriptor);
 
 #endif
