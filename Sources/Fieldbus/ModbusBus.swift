@@ -125,7 +125,7 @@ public actor ModbusBus {
         load.add(from: begin, to: end)
         let event = shared.withLock { status -> Event? in
             status.isConnected = link.isConnected
-            status.lateAnswers = link.lateAnswers
+            status.lateAnswers = link.counters.lateAnswers
             status.load = load.share
             return status.meters[entry.meter].record(
                 outcome, lastReading: last, begin: begin, end: end, overruns: overruns)

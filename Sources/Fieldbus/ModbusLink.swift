@@ -1,34 +1,58 @@
 internal import CModbus
-internal import Glibc
 public import Metering
 internal import Posix
 
-/// One connection to a bus through libmodbus: connects, asks, checks, tells what went wrong.
+/// One connection to a bus: connects, asks, checks, tells what went wrong. Speaks Modbus TCP, RTU on a serial port and
+/// RTU through a serial-to-Ethernet converter.
 ///
 /// Blocking, and for one thread at a time: an actor with a thread of its own holds it, or a command that does nothing
-/// else. libmodbus connects, keeps the timeouts and receives whole frames; error recovery is off, because the caller
-/// decides when to connect anew.
+/// else. It never connects twice for one request: the caller decides when to try again.
+///
+/// On a line it keeps 3.5 characters of silence before each request (libmodbus #494, mqmgateway #40: without it the next
+/// unit does not hear), waits for answers until their last byte and no longer, swallows the echo of 2-wire adapters,
+/// passes over frames of others without touching the port (neuron #2148), and never takes a late answer for the answer
+/// to another request (grid-x/modbus #78).
 public struct ModbusLink: ~Copyable {
-    /// Words of the last answer; valid until the next request.
+    /// Words of the last answer, one a register or a bit; valid until the next request.
     public private(set) var words: [UInt16] = []
+    /// What was counted since the link was made.
+    public internal(set) var counters = LinkCounters()
+    /// For how long the link was busy since it was made: from the wish to send, with the line's silence before the
+    /// request, to the end of its answer or of the waiting for it.
+    public internal(set) var wireTime = Duration.zero
+    /// What was heard when the last request failed; nil when it did not.
+    public internal(set) var lastEvidence: LinkEvidence?
+    /// Gets every frame that is sent or heard. Costs nothing while nil.
+    public var trace: ((FrameTrace) -> Void)?
 
-    private let endpoint: String
-    private let host: String
-    private let port: UInt16
-    private let timeout: Duration
-    private var context: OpaquePointer?
-    private var transaction: UInt16 = 0
-    private var request: [UInt8] = []
-    private var answer = [UInt8](repeating: 0, count: TCPFrame.maximumLength)
-    /// Answers in a row that did not come in time.
-    private var timeouts = 0
-    /// Whether a late answer has used up some of the time in force in libmodbus.
-    private var isTimeoutShortened = false
-    /// Answers to earlier requests that were thrown away.
-    public private(set) var lateAnswers: UInt64 = 0
+    let bus: BusSettings
+    let line: SerialLine
+    var wire: Wire
+    var units: [UnitState] = []
+    /// The PDU of the last answer.
+    var answer: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 512)
+    /// Timeouts in a row.
+    var silences = 0
+    var connectedAt = Instant(nanoseconds: 0)
+
+    // Of a line.
+    var sorter = RTUSorter()
+    /// When the line became quiet, as far as is known.
+    var quietSince = Instant(nanoseconds: 0)
+    /// Until when the line is listened to before the next request, because a late answer of this unit may come.
+    var suspicion: (unit: UInt8, until: Instant)?
+
+    // Of Modbus TCP.
+    var request: [UInt8] = []
+    /// Bytes that were not judged yet.
+    var stream: [UInt8] = []
+    var transaction = UInt16.random(in: 0...UInt16.max)
 
     /// A connection may be half dead without telling: after this many timeouts in a row it is made anew.
-    private static let timeoutsBeforeReconnect = 3
+    private static let silencesBeforeReconnect = 3
+    /// A connection that was not used for so long is looked at before it is used.
+    private static let idleTime = Duration.seconds(1)
 
     /// The version of the libmodbus in use.
     public static var libraryVersion: String {
@@ -37,139 +61,210 @@ public struct ModbusLink: ~Copyable {
 
     /// A link to `bus`, not connected yet.
     public init(_ bus: BusSettings) {
-        switch bus.endpoint {
-        case .tcp(let host, let port), .rtuOverTCP(let host, let port):
-            self.host = host
-            self.port = port
-        case .serial(let path):
-            self.host = path
-            self.port = 0
-        }
-        endpoint = bus.endpoint.description
-        timeout = bus.timing.responseTimeout ?? .seconds(1)
+        self.bus = bus
+        line = bus.line ?? SerialLine()
+        wire = Wire(bus.endpoint, line)
     }
 
-    deinit {
-        if let context {
-            modbus_close(context)
-            modbus_free(context)
-        }
+    /// Whether there is a connection, or the port is open, as far as is known.
+    public var isConnected: Bool { wire.isOpen }
+
+    /// What became of the serial port's settings when it was last opened; nil before that, and where there is no port.
+    public var portReport: PortReport? { wire.report }
+
+    /// From the end of a request to the first byte of the answer: what `unit` typically takes, learnt from its last
+    /// answers; nil before the first.
+    public func turnaround(of unit: UInt8) -> Duration? {
+        units.first { $0.unit == unit }?.estimator.typical
     }
 
-    /// Whether there is a connection, as far as is known.
-    public var isConnected: Bool { context != nil }
+    /// How long `unit` is waited for: what was stated at its last request, else what was learnt.
+    public func timeout(of unit: UInt8) -> Duration {
+        units.first { $0.unit == unit }?.timeout(wire.transport) ?? bus.timing.responseTimeout
+            ?? TimeoutEstimator.initial
+    }
 
-    /// Closes the connection; the next `connect` makes a new one.
+    /// Closes the connection or the port; the next `connect` opens it anew, by its name.
     public mutating func close() {
-        guard let old = context else { return }
-        modbus_close(old)
-        modbus_free(old)
-        context = nil
-        timeouts = 0
+        wire.close()
+        silences = 0
     }
 
-    /// Connects, waiting at most the response timeout. Does nothing on a link that is connected.
+    /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint.
+    /// Does nothing on a link that is connected.
     public mutating func connect() throws(ModbusError) {
-        guard context == nil else { return }
-        // The _pi form resolves names and speaks IPv6 as well; an address needs none of that.
-        var address = in_addr()
-        let isAddress = inet_pton(AF_INET, host, &address) == 1
-        guard let new = isAddress ? modbus_new_tcp(host, Int32(port)) : modbus_new_tcp_pi(host, String(port)) else {
-            throw failure(.noConnection(errno), 0, nil)
+        guard !wire.isOpen else { return }
+        do throws(ModbusError.Code) {
+            try wire.open(within: bus.timing.responseTimeout ?? TimeoutEstimator.initial)
+        } catch {
+            throw failure(error, 0, nil)
         }
-        modbus_set_error_recovery(new, MODBUS_ERROR_RECOVERY_NONE)
-        // Without a byte timeout the response timeout bounds the whole answer: one byte at a time does not stretch it.
-        modbus_set_byte_timeout(new, 0, 0)
-        Self.setTimeout(timeout, on: new)
-        if modbus_connect(new) != 0 {
-            let code = errno
-            modbus_free(new)
-            throw failure(.noConnection(code), 0, nil)
-        }
-        context = new
-        timeouts = 0
+        counters.connects += 1
+        silences = 0
+        stream.removeAll(keepingCapacity: true)
+        connectedAt = BootClock.now
+        // What was on the line before is not known.
+        quietSince = connectedAt
     }
 
-    /// Reads `span` of `unit` into `words`. Returns when the answer arrived.
+    /// Reads `span` of `unit` into `words`. Returns when the last byte of the answer arrived. `timing` is the meter's
+    /// own and goes before the bus's.
     ///
-    /// Connects first if need be. Closes the connection when the stream of frames can no longer be trusted.
+    /// Connects first if need be. Closes the connection when it is lost or the stream of frames cannot be trusted.
     @discardableResult
-    public mutating func read(_ span: RegisterSpan, unit: UInt8) throws(ModbusError) -> Instant {
-        try connect()
-        guard let context else { throw failure(.noConnection(ENOTCONN), unit, span) }
-        transaction &+= 1
-        TCPFrame.encode(span, unit: unit, transaction: transaction, into: &request)
-        let sent = send(modbus_get_socket(context), request, request.count, Int32(MSG_NOSIGNAL))
-        guard sent == request.count else {
-            let code = sent < 0 ? errno : EPIPE
-            close()
-            throw failure(.connectionLost(code), unit, span)
+    public mutating func read(
+        _ span: RegisterSpan, unit: UInt8, timing: Timing = Timing()
+    ) throws(ModbusError) -> Instant {
+        let arrived = try ask(.registers(span), unit, timing)
+        takeWords(of: span)
+        return arrived
+    }
+
+    /// What `unit` tells of itself by Read Device Identification (function 43, MEI type 14): the objects of the basic
+    /// category and, where it has them, of the regular one. Text that is no UTF-8 is taken for Latin-1.
+    public mutating func deviceIdentification(
+        unit: UInt8, timing: Timing = Timing()
+    ) throws(ModbusError) -> [UInt8: String] {
+        var objects: [UInt8: String] = [:]
+        let conformity = try identify(.basic, from: 0, unit, timing, into: &objects)
+        // The low bits of the conformity level name the highest category.
+        guard conformity & 0x7F >= ReadRequest.Category.regular.rawValue else { return objects }
+        do throws(ModbusError) {
+            _ = try identify(.regular, from: 3, unit, timing, into: &objects)
+        } catch {
+            // Some units claim more than they have; what they have is worth more than the refusal.
+            guard case .exception = error.code else { throw error }
         }
-        let deadline = BootClock.now + timeout
-        if isTimeoutShortened {
-            Self.setTimeout(timeout, on: context)
-            isTimeoutShortened = false
+        return objects
+    }
+
+    /// What `unit` answers to Report Server ID (function 17): its data, which each maker defines for itself.
+    public mutating func serverID(unit: UInt8, timing: Timing = Timing()) throws(ModbusError) -> [UInt8] {
+        try ask(.serverID, unit, timing)
+        return Array(answer.dropFirst(2))
+    }
+
+    // MARK: - One request
+
+    @discardableResult
+    private mutating func ask(
+        _ request: ReadRequest, _ unit: UInt8, _ timing: Timing
+    ) throws(ModbusError) -> Instant {
+        var begin = BootClock.now
+        closeIfLost(at: begin)
+        if !wire.isOpen {
+            try connect()
+            begin = BootClock.now
         }
-        while true {
-            let count = modbus_receive_confirmation(context, &answer)
-            guard count > 0 else { throw receiveFailed(errno, unit, span) }
-            let arrived = BootClock.now
-            switch TCPFrame.judge(answer, count: Int(count), for: span, unit: unit, transaction: transaction) {
-            case .registers:
-                timeouts = 0
-                takeWords(span.count)
-                return arrived
-            case .exception(let code):
-                timeouts = 0
-                throw failure(.exception(code), unit, span)
-            case .late:
-                lateAnswers += 1
-                guard arrived < deadline else { throw receiveFailed(ETIMEDOUT, unit, span) }
-                Self.setTimeout(deadline - arrived, on: context)
-                isTimeoutShortened = true
-            case .malformed(let how):
-                close()
-                throw failure(.malformed(how), unit, span)
+        let timing = timing.or(bus.timing)
+        let place = place(of: unit)
+        units[place].stated = timing.responseTimeout
+        lastEvidence = nil
+        do throws(ModbusError) {
+            let isTCP = wire.transport == .tcp
+            let arrived =
+                isTCP
+                ? try askOverTCP(request, place, timing, at: begin) : try askOnLine(request, place, timing)
+            wireTime += arrived - begin
+            return arrived
+        } catch {
+            wireTime += BootClock.now - begin
+            throw error
+        }
+    }
+
+    /// A device may close a connection that nobody uses; that is no failure of the next request.
+    private mutating func closeIfLost(at now: Instant) {
+        guard wire.isOpen, wire.transport != .serial, now - quietSince > Self.idleTime, wire.isClosedByPeer else {
+            return
+        }
+        close()
+    }
+
+    private mutating func place(of unit: UInt8) -> Int {
+        if let place = units.firstIndex(where: { $0.unit == unit }) { return place }
+        units.append(UnitState(unit))
+        return units.count - 1
+    }
+
+    private mutating func takeWords(of span: RegisterSpan) {
+        words.removeAll(keepingCapacity: true)
+        if span.function.readsBits {
+            // The first bit is the lowest of the first byte.
+            for index in 0..<span.count { words.append(UInt16(answer[2 + index / 8] >> (index % 8) & 1)) }
+        } else {
+            for index in 0..<span.count {
+                words.append(UInt16(answer[2 + 2 * index]) << 8 | UInt16(answer[3 + 2 * index]))
             }
         }
     }
 
-    private mutating func takeWords(_ count: Int) {
-        words.removeAll(keepingCapacity: true)
-        for index in 0..<count {
-            words.append(UInt16(answer[9 + 2 * index]) << 8 | UInt16(answer[10 + 2 * index]))
+    /// Reads a category of objects, page by page. Returns the conformity level.
+    private mutating func identify(
+        _ category: ReadRequest.Category, from first: UInt8, _ unit: UInt8, _ timing: Timing,
+        into objects: inout [UInt8: String]
+    ) throws(ModbusError) -> UInt8 {
+        var next = first
+        while true {
+            try ask(.identification(category, from: next), unit, timing)
+            // Function, MEI type, category, conformity, more follows, next object, number of objects.
+            let (conformity, more, following) = (answer[3], answer[4], answer[5])
+            var start = 7
+            for _ in 0..<answer[6] {
+                let end = start + 2 + Int(answer[start + 1])
+                objects[answer[start]] = Self.text(answer[start + 2..<end])
+                start = end
+            }
+            // The next object's id must grow: a unit that begins anew would never end.
+            guard more == 0xFF, following > next else { return conformity }
+            next = following
         }
     }
 
-    /// What a failed receive means, and what becomes of the connection.
-    private mutating func receiveFailed(_ code: Int32, _ unit: UInt8, _ span: RegisterSpan) -> ModbusError {
-        switch code {
-        case ETIMEDOUT:
-            timeouts += 1
-            if timeouts >= Self.timeoutsBeforeReconnect { close() }
-            return failure(.timeout, unit, span)
-        case let code where code > MODBUS_ENOBASE:
-            close()
-            return failure(.malformed(String(cString: modbus_strerror(code))), unit, span)
-        default:
-            close()
-            // libmodbus reports an orderly close as ECONNRESET, too.
-            return failure(.connectionLost(code == ECONNRESET ? 0 : code), unit, span)
-        }
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        let text =
+            String(validating: bytes, as: UTF8.self)
+            ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+        // Makers fill up with zeros or spaces.
+        var trimmed = text[...]
+        while let last = trimmed.last, last == "\0" || last == " " { trimmed.removeLast() }
+        return String(trimmed)
     }
 
-    private func failure(_ code: ModbusError.Code, _ unit: UInt8, _ span: RegisterSpan?) -> ModbusError {
-        ModbusError(code: code, endpoint: endpoint, unit: unit, span: span)
+    // MARK: - Results of both kinds
+
+    /// Books an answer of the unit at `place`, or its refusal.
+    mutating func bookAnswer(_ place: Int, after turnaround: Duration, at arrived: Instant) {
+        units[place].estimator.answered(after: turnaround)
+        units[place].lastAnswer = arrived
+        silences = 0
     }
 
-    private static func setTimeout(_ duration: Duration, on context: OpaquePointer) {
-        let microseconds = max(1, duration.wholeNanoseconds / 1000)
-        modbus_set_response_timeout(context, UInt32(microseconds / 1_000_000), UInt32(microseconds % 1_000_000))
+    /// Books a silence. A connection with too many of them is closed; a serial port cannot be half dead.
+    mutating func bookSilence(_ place: Int) {
+        units[place].estimator.timedOut()
+        counters.timeouts += 1
+        silences += 1
+        if silences >= Self.silencesBeforeReconnect, wire.transport != .serial { close() }
+    }
+
+    /// What the unit at `place` still needs before it is asked again: its own pause, and the bus's after a connection.
+    func restEnd(_ place: Int, _ timing: Timing) -> Instant? {
+        let afterConnect = timing.afterConnect.map { connectedAt + $0 }
+        guard let pause = timing.pause, let last = units[place].lastAnswer else { return afterConnect }
+        return max(last + pause, afterConnect ?? last)
+    }
+
+    /// The words for what went wrong.
+    func failure(_ code: ModbusError.Code, _ unit: UInt8, _ request: ReadRequest?) -> ModbusError {
+        ModbusError(
+            code: code, endpoint: bus.endpoint.description, transport: wire.transport, unit: unit,
+            span: request?.span, function: request?.function)
     }
 }
 
 extension BusSettings.Endpoint {
-    /// `192.168.1.20:502`; `[fd00::1]:502`.
+    /// `192.168.1.20:502`; `[fd00::1]:502`; `/dev/ttyS1`.
     public var description: String {
         switch self {
         case .tcp(let host, let port), .rtuOverTCP(let host, let port):

@@ -1,9 +1,11 @@
 import Configuration
-import Fieldbus
-import Lab
 import Metering
 import Posix
+import Synchronization
 import Testing
+
+@testable import Fieldbus
+@testable import Lab
 
 /// libmodbus' client side against libmodbus' server side over real sockets, with meters that misbehave.
 @Suite struct ModbusLinkTests {
@@ -74,7 +76,7 @@ import Testing
         // By then it waits in the socket, before the answer to the next request.
         _ = try await AgentHarness.wait(0.5) { false }
         #expect(throws: Never.self) { try link.read(RegisterSpan(function: .input, address: 70, count: 4), unit: 1) }
-        let (count, late) = (link.words.count, link.lateAnswers)
+        let (count, late) = (link.words.count, link.counters.lateAnswers)
         #expect(count == 4)
         #expect(late == 1)
     }
@@ -121,10 +123,14 @@ import Testing
         meters.setMisbehaviour(.oneByteAtATime, of: 0)
         let begin = BootClock.now
         let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
-        #expect(error.code == .timeout)
+        guard case .cut(let received, expected: 29) = error.code else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(received > 0 && received < 29)
         #expect(BootClock.now - begin < .seconds(5))
         meters.setMisbehaviour(nil, of: 0)
-        // What still trickles in belongs to the old request: it is late or it ends the connection, never a value.
+        // What still trickles in comes over the old connection.
         let good = try await AgentHarness.wait(5) { (try? link.read(span, unit: 1)) != nil }
         #expect(good)
     }
@@ -140,5 +146,118 @@ import Testing
             return
         }
         #expect(error.description.contains("Connection refused"))
+    }
+
+    // MARK: - What is not Modbus TCP
+
+    private static let requested = RegisterSpan(function: .input, address: 0, count: 10)
+
+    private func deviceLink(_ peer: LinePeer, timeout: Duration = .seconds(10)) -> ModbusLink {
+        ModbusLink(BusSettings(peer, timing: Timing(responseTimeout: timeout)))
+    }
+
+    /// evcc #14984: a converter that passes RTU on, read as Modbus TCP. Its answer is known even in pieces.
+    @Test(arguments: [0, 1, 5, 24])
+    func anRTUAnswerNamesTheRightSetting(cut: Int) throws {
+        let peer = try LinePeer.device { _, _ in
+            let answer = Frames.rtu(1, Frames.answerPDU(function: 4, count: 10, value: 1))
+            return [
+                .send(Array(answer.prefix(cut))), .pause(milliseconds: 10), .send(Array(answer.dropFirst(cut))),
+            ]
+        }
+        defer { peer.stop() }
+        var link = deviceLink(peer)
+        let error = try #require(throws: ModbusError.self) { try link.read(Self.requested, unit: 1) }
+        #expect(error.code == .speaksRTU && error.disposition == .reject)
+        #expect(error.hint.contains("write rtu_over_tcp in place of tcp"))
+        let (evidence, isConnected) = (link.lastEvidence, link.isConnected)
+        #expect(evidence?.bytes.count == 25 && !isConnected)
+    }
+
+    /// An exception is shorter than a header.
+    @Test func anRTUExceptionAndAClosedConnection() throws {
+        let peer = try LinePeer.device { number, _ in
+            [.send(Frames.rtu(1, [0x84, 2]))] + (number == 0 ? [] : [.close])
+        }
+        defer { peer.stop() }
+        var link = deviceLink(peer, timeout: .seconds(1))
+        for _ in 0..<2 {
+            let error = try #require(throws: ModbusError.self) { try link.read(Self.requested, unit: 1) }
+            #expect(error.code == .speaksRTU)
+        }
+    }
+
+    @Test func silenceNamesTheOtherProtocol() throws {
+        let meters = try meters()
+        defer { meters.stop() }
+        var link = link(meters.ports[0], timeout: .milliseconds(50))
+        meters.setMisbehaviour(.silence, of: 0, times: 1)
+        let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
+        #expect(error.code == .timeout && error.hint.contains("rtu_over_tcp"))
+        let evidence = link.lastEvidence
+        #expect(evidence == LinkEvidence())
+    }
+
+    // MARK: - The rest
+
+    @Test func bitsAndIdentityOverTCP() throws {
+        let peer = try LinePeer.device { _, request in
+            let pdu: [UInt8] =
+                switch request[7] {
+                case 1: [1, 1, 0b110]
+                case 17: [17, 2, 5, 0xFF]
+                default: [43, 14, request[9], 1, 0, 0, 1, 0, 3, 0x41, 0x42, 0x43]
+                }
+            return [.send(Array(request[..<4]) + [0, UInt8(pdu.count + 1), request[6]] + pdu)]
+        }
+        defer { peer.stop() }
+        var link = deviceLink(peer)
+        try link.read(RegisterSpan(function: .coil, address: 0, count: 4), unit: 1)
+        let words = link.words
+        #expect(words == [0, 1, 1, 0])
+        let id = try link.serverID(unit: 1)
+        let objects = try link.deviceIdentification(unit: 1)
+        #expect(id == [5, 0xFF] && objects == [0: "ABC"])
+        #expect(Set(peer.requests.map { Array($0[..<2]) }).count == 3, "each request has a transaction id of its own")
+    }
+
+    /// A device that closes a connection which nobody used costs no poll.
+    @Test func anIdleConnectionThatWasClosed() async throws {
+        let peer = try LinePeer.device { number, request in
+            let pdu = Frames.answerPDU(function: 4, count: 10, value: UInt16(number))
+            return [.send(Array(request[..<5]) + [UInt8(pdu.count + 1), 1] + pdu)] + (number == 0 ? [.close] : [])
+        }
+        defer { peer.stop() }
+        var link = deviceLink(peer)
+        try link.read(Self.requested, unit: 1)
+        // A connection that was used within the second is not looked at.
+        try await Task.sleep(for: .milliseconds(1100))
+        try link.read(Self.requested, unit: 1)
+        let (first, connects) = (link.words.first, link.counters.connects)
+        #expect(first == 1 && connects == 2)
+    }
+
+    @Test func aNameThatLeadsNowhere() throws {
+        var link = ModbusLink(BusSettings(id: "b", endpoint: .tcp(host: "no-such-meter.invalid", port: 502)))
+        let error = try #require(throws: ModbusError.self) { try link.connect() }
+        guard case .unknownHost = error.code else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(error.hint.contains("IP address"))
+    }
+
+    @Test func everyFrameIsTraced() throws {
+        let meters = try meters()
+        defer { meters.stop() }
+        var link = link(meters.ports[0], timeout: .seconds(10))
+        let verdicts = Mutex<[FrameTrace.Verdict]>([])
+        link.trace = { frame in verdicts.withLock { $0.append(frame.verdict) } }
+        try link.read(span, unit: 1)
+        meters.setMisbehaviour(.wrongUnit, of: 0, times: 1)
+        #expect(throws: ModbusError.self) { try link.read(span, unit: 1) }
+        #expect(verdicts.withLock { $0 } == [.request, .answer, .request, .malformed("unit 2 answers for unit 1")])
+        let evidence = link.lastEvidence
+        #expect(evidence?.bytes.count == 29)
     }
 }

@@ -49,7 +49,7 @@ import Testing
         (.wrongUnit, "malformed answer: unit"),
         (.closeAfterRequest, "the device closed the connection"),
         (.garbage, "malformed answer"),
-        (.shortFrame, "no answer in time"),
+        (.shortFrame, "bytes of the answer came"),
         (.wrongTransaction, "no answer in time"),
     ])
     func malformedAnswersAreNamed(misbehaviour: Misbehaviour, message: String) async throws {

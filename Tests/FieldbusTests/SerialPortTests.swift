@@ -1,0 +1,126 @@
+import Glibc
+import Metering
+import Posix
+import Testing
+
+@testable import Fieldbus
+@testable import Lab
+
+/// Ports that are missing, taken, unplugged and plugged in again.
+@Suite struct SerialPortTests {
+    private let span = RegisterSpan(function: .holding, address: 0, count: 2)
+
+    private func peer() throws -> LinePeer {
+        try .port { number, request in [.send(Frames.answer(to: request, value: UInt16(number)))] }
+    }
+
+    private func path(_ peer: LinePeer) -> String {
+        if case .serial(let path) = peer.endpoint { path } else { "" }
+    }
+
+    private func link(_ path: String, direction: SerialLine.Direction? = nil) -> ModbusLink {
+        ModbusLink(
+            BusSettings(
+                id: "b", endpoint: .serial(path: path), line: SerialLine(baud: 19_200, direction: direction),
+                timing: Timing(responseTimeout: .seconds(10))))
+    }
+
+    /// edgex device-modbus-go #636, nymea #491, modbus-relay #7, nuttx #3430, home-assistant #59744: an adapter that was
+    /// unplugged comes back under another number; the old descriptor is dead, the stable name leads to the new one.
+    @Test func aPortThatComesBackUnderAnotherNumber() throws {
+        let folder = try LabFile.temporaryFolder("parthe-test")
+        defer { LabFile.remove(folder: folder) }
+        let name = folder + "/by-path"
+        let first = try peer()
+        #expect(symlink(path(first), name) == 0)
+        var link = link(name)
+        try link.read(span, unit: 1)
+        let opened = link.portReport
+        let report = try #require(opened)
+        #expect(report.path == name && report.device == path(first) && report.direction == .automatic)
+
+        // Kept until the end, so that the second cannot have the same number.
+        let second = try peer()
+        defer { second.stop() }
+        first.stop()
+        let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
+        guard case .portGone = error.code else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(error.disposition == .reconnect && error.hint.contains("plug"))
+        let isConnected = link.isConnected
+        #expect(!isConnected)
+
+        unlink(name)
+        let missing = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
+        guard case .noPort = missing.code else {
+            Issue.record("\(missing)")
+            return
+        }
+        #expect(missing.description == "\(name): there is no such port")
+
+        #expect(symlink(path(second), name) == 0)
+        try link.read(span, unit: 1)
+        let (words, connects, device) = (link.words, link.counters.connects, link.portReport?.device)
+        #expect(words == [0, 1])
+        #expect(connects == 2 && device == path(second) && device != report.device)
+    }
+
+    @Test func anotherProgramsPort() throws {
+        let peer = try peer()
+        defer { peer.stop() }
+        var first = link(path(peer))
+        var second = link(path(peer))
+        try first.connect()
+        let error = try #require(throws: ModbusError.self) { try second.connect() }
+        #expect(error.code == .portBusy && error.hint.contains("fuser"))
+        try first.read(span, unit: 1)
+        first.close()
+        try second.read(span, unit: 1)
+    }
+
+    @Test func whatIsNoPort() throws {
+        let folder = try LabFile.temporaryFolder("parthe-test")
+        defer { LabFile.remove(folder: folder) }
+        for path in [folder, "/dev/null"] {
+            var link = link(path)
+            let error = try #require(throws: ModbusError.self) { try link.connect() }
+            #expect(error.code == .portRefused("it is no serial port"), "\(error)")
+        }
+    }
+
+    /// Root may open everything, so this is of use where tests run without it.
+    @Test(.enabled(if: geteuid() != 0)) func aPortOfAnotherGroup() throws {
+        let folder = try LabFile.temporaryFolder("parthe-test")
+        defer { LabFile.remove(folder: folder) }
+        let file = folder + "/port"
+        #expect(creat(file, 0) >= 0)
+        var link = link(file)
+        let error = try #require(throws: ModbusError.self) { try link.connect() }
+        #expect(error.code == .noPermission(group: SerialPort.group(of: file)))
+    }
+
+    @Test func theGroupOfAPortHasAName() {
+        #expect(SerialPort.group(of: "/dev/null") == "root")
+        #expect(SerialPort.group(of: "/dev/does-not-exist") == nil)
+        let error = ModbusError(
+            code: .noPermission(group: "dialout"), endpoint: "/dev/ttyUSB0", transport: .serial, unit: 0)
+        #expect(error.hint.contains("usermod -aG dialout"))
+    }
+
+    /// Where neither the kernel nor RTS can switch the direction, that is reported, and reading goes on.
+    @Test func aDirectionThatNobodyCanSwitch() throws {
+        let peer = try peer()
+        defer { peer.stop() }
+        var link = link(path(peer), direction: SerialLine.Direction(delayBefore: .milliseconds(1)))
+        try link.read(span, unit: 1)
+        let opened = link.portReport
+        let report = try #require(opened)
+        guard case .none(let refusal, let rts) = report.direction else {
+            Issue.record("\(report)")
+            return
+        }
+        #expect(refusal != 0 && rts != 0)
+    }
+}
