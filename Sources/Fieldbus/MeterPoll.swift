@@ -29,12 +29,12 @@ public struct MeterPoll: Sendable {
     /// The requests of a poll.
     public let requests: [PlannedRequest]
 
-    /// The poll of `points` of `meter`.
-    public init(meter: Meter, points: [Point]) {
+    /// The poll of `points` of `meter`, in the requests that are the quickest where a request costs `cost`.
+    public init(meter: Meter, points: [Point], cost: RequestCost) {
         unit = meter.unit
         self.points = points
         requests = RequestPlanner.requests(
-            for: points.map(\.definition), limits: meter.definition.limits)
+            for: points.map(\.definition), limits: meter.definition.limits, cost: cost)
     }
 
     /// Made anew each time: kept for all points of a gateway, decoders would be larger than the points.

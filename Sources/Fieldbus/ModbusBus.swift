@@ -58,7 +58,8 @@ public actor ModbusBus {
                 guard let numbers = Self.lookUp(points, in: ids) else {
                     preconditionFailure("a point of \(meter.id) has no number in the spool")
                 }
-                entries.append(Entry(meter: index, poll: MeterPoll(meter: meter, points: points), ids: numbers))
+                let poll = MeterPoll(meter: meter, points: points, cost: RequestCost(of: meter, on: settings))
+                entries.append(Entry(meter: index, poll: poll, ids: numbers))
             }
         }
         self.entries = entries

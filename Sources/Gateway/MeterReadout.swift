@@ -69,7 +69,7 @@ public struct MeterReadout: Codable, Sendable {
                 hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
         var link = ModbusLink(settings)
-        let poll = MeterPoll(meter: meter, points: meter.points)
+        let poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
         let begin = BootClock.now
         let results = poll.inspect(on: &link)
         let end = BootClock.now
