@@ -5,7 +5,16 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Poll.self, Spool.self, Load.self])
+        subcommands: [Plan.self, Poll.self, Spool.self, Load.self])
+
+    struct Plan: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
+        @Option(help: "The folder with the catalogue, instead of the usual ones.") var share: String?
+
+        func run() throws {
+            for line in try PlanBench(share: share).run() { Output.line(line) }
+        }
+    }
 
     struct Poll: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "One meter as fast as possible, beside a loop in C.")
