@@ -111,12 +111,26 @@ extension Assembly {
         }
         var definition = model
         definition.ratedPower = ratedPower ?? model.ratedPower
+        guard checkWidth(of: points.map { definition.points[$0.place] }, definition.limits, section) else { return nil }
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
             points: points.map {
                 Point(meter: id, model: definition.points, place: $0.place, interval: $0.interval ?? interval)
             },
             location: location, timing: timing.or(definition.timing))
+    }
+
+    /// A point and the register that scales it are read in one request, which the meter must stand.
+    private func checkWidth(
+        of points: [PointDefinition], _ limits: RequestLimits, _ section: Section<MeterKey>
+    ) -> Bool {
+        guard let widest = points.max(by: { $0.neededSpan.count < $1.neededSpan.count }),
+            widest.neededSpan.count > limits.registers
+        else { return true }
+        (section.optional(.limits) ?? section.field).error(
+            "\"\(widest.name)\" and its scale take \(widest.neededSpan.count) registers, one request \(limits.registers)",
+            hint: "limits: {registers: \(widest.neededSpan.count)} where the meter stands it, or leave the point out")
+        return false
     }
 
     /// 1…247 on a line; on TCP also 0 and 255, which devices without units answer to.

@@ -28,7 +28,9 @@ extension MeterDefinition {
             }
             placed.points[index].address = first
             guard let scale = points[index].conversion.scaleRegister else { continue }
-            guard let scaleAddress = moved(scale.address) else { return nil }
+            guard let scaleAddress = moved(scale.address),
+                Int(scaleAddress) + scale.type.wordCount <= 65_536
+            else { return nil }
             placed.points[index].conversion.scaleRegister?.address = scaleAddress
         }
         return placed

@@ -71,9 +71,9 @@ final class ModbusClient {
     func values(of definition: MeterDefinition) -> [String: Value] {
         var values: [String: Value] = [:]
         for point in definition.points {
-            let span = point.span
+            let span = point.neededSpan
             guard case .success(let words) = read(span.function, Int(span.address), span.count),
-                case .value(let value) = RegisterDecoder(point).decode(words)
+                case .value(let value) = RegisterDecoder(point).decode(words, at: Int(point.address - span.address))
             else { continue }
             values[point.name] = value
         }

@@ -53,6 +53,8 @@ import Testing
         var point = MeterFixture.point("p", .voltage, "V", at: 0, .u16)
         point.notAvailable = [0xFFFF]
         #expect(RegisterEncoder(point).words(1e9) == [0xFFFE])
+        point.notAvailable = [0]
+        #expect(RegisterEncoder(point).words(-5) == [1])
     }
 
     @Test func valuesDecodeMoveAndCountersRise() throws {

@@ -22,7 +22,7 @@ struct RegisterEncoder {
     /// becomes its neighbour.
     func words(_ value: Double) -> [UInt16] {
         var bits = bits((value - offset) / scale)
-        if notAvailable.contains(bits) { bits &-= 1 }
+        if notAvailable.contains(bits) { bits = bits == 0 ? 1 : bits - 1 }
         let count = type.wordCount
         let wordsAreReversed = order == .cdab || order == .dcba
         let bytesAreSwapped = order == .badc || order == .dcba

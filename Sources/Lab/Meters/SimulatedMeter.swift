@@ -42,12 +42,11 @@ final class SimulatedMeter {
         modbus_mapping_free(mapping)
     }
 
-    /// From the first register of any point to the last; those between answer 0, those outside exception 2.
+    /// From the first register of any point to the last; those between answer 0, those outside exception 2. Registers
+    /// that scale points are among those that answer 0: a power of ten that changes nothing.
     private static func bounds(of points: [Served], _ function: RegisterFunction) -> Range<Int> {
-        let own = points.filter { $0.definition.function == function }
-        guard let first = own.map(\.addresses.lowerBound).min(), let last = own.map(\.addresses.upperBound).max() else {
-            return 0..<0
-        }
+        let own = points.map(\.definition).filter { $0.function == function }.map(\.neededSpan.addresses)
+        guard let first = own.map(\.lowerBound).min(), let last = own.map(\.upperBound).max() else { return 0..<0 }
         return first..<last
     }
 
@@ -94,12 +93,14 @@ final class SimulatedMeter {
     /// What an answer told.
     func truth(of answer: Answer) -> [Truth] {
         points.compactMap { point in
-            guard point.definition.function == answer.function, answer.addresses.contains(point.addresses) else {
+            let definition = point.definition
+            guard definition.function == answer.function, answer.addresses.contains(definition.neededSpan.addresses)
+            else {
                 return nil
             }
             let start = point.addresses.lowerBound - answer.addresses.lowerBound
             let words = Array(answer.words[start..<start + point.addresses.count])
-            return Truth(point: point.definition.name, words: words, value: point.decoder.decode(words))
+            return Truth(point: definition.name, words: words, value: point.decoder.decode(answer.words, at: start))
         }
     }
 
