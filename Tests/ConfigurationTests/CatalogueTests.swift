@@ -24,7 +24,8 @@ import Testing
         #expect((4...125).contains(definition.limits.registers))
         #expect(Set(definition.points.map(\.name)).count == definition.points.count)
         // Warnings show only where a configuration uses the definition.
-        let used = try Scratch.read(Scratch.using(model: model), catalogue: Self.catalogue)
+        let place = definition.sunSpec == nil ? nil : 40_070
+        let used = try Scratch.read(Scratch.using(model: model, at: place), catalogue: Self.catalogue)
         #expect(used.problems == [])
         #expect(used.configuration?.meters.first?.points.count == definition.points.count)
     }
@@ -61,7 +62,11 @@ import Testing
             if point.kind == .gauge, counts.contains(point.quantity) { #expect(point.name.contains("-net")) }
             if point.name.hasSuffix("-import") || point.name.hasSuffix("-export") { #expect(point.kind == .counter) }
             if point.type == .f32 || point.type == .f64 {
-                #expect(point.conversion.scale == .one && point.conversion.offset == .zero)
+                // Floats come in their unit, but for SunSpec's power factors, which are in percent.
+                let isPercent =
+                    point.quantity == .powerFactor && point.conversion.scale == ExactDecimal(1, exponent: -2)
+                #expect(point.conversion.scale == .one || isPercent, "\(point.name)")
+                #expect(point.conversion.offset == .zero)
             }
         }
     }
@@ -98,22 +103,78 @@ import Testing
             #expect(point.notAvailable == [point.type.rawValue.hasPrefix("s") ? ones >> 1 : ones], "\(point.name)")
         }
     }
+}
 
-    /// The frames of `Cases/frames` belong to points that the definitions have.
-    @Test func framesFitTheirDefinitions() throws {
-        let folder = Cases.folder + "/frames"
-        for file in try File.names(in: folder) {
-            let definition = try #require(try Self.catalogue.definition(model: String(file.dropLast(4))))
-            let text = String(decoding: try File.read(folder + "/" + file), as: UTF8.self)
-            let frames = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
-            #expect(frames.count >= 4)
-            for frame in frames {
-                let fields = frame.split(separator: "\t").map(String.init)
-                try #require(fields.count == 4)
-                let point = try #require(definition.points.first { String($0.address) == fields[0] }, "\(frame)")
-                let words = fields[1].split(separator: " ").compactMap { UInt16($0, radix: 16) }
-                #expect(words.count == point.type.wordCount, "\(frame)")
-                #expect(fields[2] == "not available" || ExactDecimal(fields[2]) != nil, "\(frame)")
+/// The definitions of SunSpec models, whose registers count from the model's ID register.
+@Suite struct SunSpecCatalogueTests {
+    private static let definitions = CatalogueTests.models.compactMap {
+        (try? CatalogueTests.catalogue.definition(model: $0)).flatMap { $0.sunSpec == nil ? nil : $0 }
+    }
+
+    @Test func theModelsAreThere() {
+        let ids = Self.definitions.compactMap(\.sunSpec?.id)
+        #expect(Set(ids) == [101, 102, 103, 111, 112, 113, 160, 201, 202, 203, 204, 211, 212, 213, 214])
+        for definition in Self.definitions {
+            #expect(definition.model.hasPrefix("sunspec-\(definition.sunSpec?.id ?? 0)"))
+            #expect(definition.identity == MeterIdentity(), "\(definition.model)")
+        }
+    }
+
+    /// One request holds a whole model, and never a register outside the length that the device states.
+    @Test func oneRequestReadsAModel() throws {
+        for definition in Self.definitions {
+            let length = try #require(definition.sunSpec?.lengths.min())
+            let requests = RequestPlanner.requests(for: definition.points, limits: definition.limits)
+            #expect(requests.count == 1, "\(definition.model)")
+            for request in requests {
+                #expect(request.span.function == .holding)
+                #expect(request.span.addresses.lowerBound >= 2, "\(definition.model)")
+                #expect(request.span.addresses.upperBound <= 2 + length, "\(definition.model)")
+            }
+        }
+    }
+
+    /// The models of a family differ in the points that they have, not in where these are.
+    @Test(arguments: [[101, 102, 103], [111, 112, 113], [201, 202, 203, 204], [211, 212, 213, 214]])
+    func familiesShareTheirLayout(ids: [UInt16]) throws {
+        let family = Self.definitions.filter { ids.contains($0.sunSpec?.id ?? 0) }
+        try #require(family.count == ids.count)
+        let whole = try #require(family.first { $0.sunSpec?.id == ids[2] })
+        for definition in family {
+            for point in definition.points {
+                #expect(whole.points.contains(point), "\(definition.model): \(point.name)")
+            }
+        }
+    }
+
+    @Test func inputsOfModel160AreTwentyRegistersApart() throws {
+        let definitions = Self.definitions.filter { $0.sunSpec?.id == 160 }
+        #expect(definitions.compactMap(\.sunSpec?.lengths) == [[28], [48], [68], [88]])
+        for (inputs, definition) in definitions.enumerated() {
+            for point in definition.points where point.name.hasSuffix("-1") {
+                for input in 1...(inputs + 1) {
+                    let name = point.name.dropLast() + "\(input)"
+                    let other = try #require(definition.points.first { $0.name == name }, "\(name)")
+                    var expected = point
+                    expected.name = String(name)
+                    expected.address += UInt16(20 * (input - 1))
+                    #expect(other == expected)
+                }
+            }
+            #expect(definition.points.count == 7 * (inputs + 1) + 1)
+        }
+    }
+
+    /// What SunSpec calls "not implemented": 0 for counters that are integers, for all else a code of the type.
+    @Test func missingCodesFollowTheType() {
+        let codes: [RegisterType: UInt64] = [.s16: 0x8000, .u16: 0xFFFF, .u32: 0xFFFF_FFFF, .f32: 0x7FC0_0000]
+        for definition in Self.definitions {
+            for point in definition.points {
+                let isCounter = point.kind == .counter && point.type == .u32
+                #expect(point.notAvailable == [isCounter ? 0 : codes[point.type] ?? 0], "\(point.name)")
+                if point.type == .s16 || isCounter, point.quantity != .temperature {
+                    #expect(point.conversion.scaleRegister?.role == .exponent, "\(point.name)")
+                }
             }
         }
     }

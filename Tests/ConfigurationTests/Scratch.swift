@@ -37,9 +37,10 @@ struct Scratch {
         var problems: [Problem]
     }
 
-    /// A good configuration with one meter of `model`.
-    static func using(model: String) -> String {
-        start + "meters: [{id: main, bus: hall, unit: 1, model: \(model)}]\n"
+    /// A good configuration with one meter of `model`; a SunSpec model is `at` an address.
+    static func using(model: String, at address: Int? = nil) -> String {
+        let place = address.map { ", at: \($0)" } ?? ""
+        return start + "meters: [{id: main, bus: hall, unit: 1, model: \(model)\(place)}]\n"
     }
 
     /// The start of a good configuration: everything but its meters.
