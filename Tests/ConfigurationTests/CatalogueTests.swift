@@ -60,7 +60,7 @@ import Testing
             #expect(Unit(ucum: point.unit.ucum) == point.unit)
             #expect(point.name.hasPrefix(point.quantity.rawValue), "\(point.name) measures \(point.quantity.rawValue)")
             let counts: Set<Quantity> = [
-                .activeEnergy, .reactiveEnergy, .apparentEnergy, .thermalEnergy, .volume, .count,
+                .activeEnergy, .reactiveEnergy, .apparentEnergy, .thermalEnergy, .volume, .mass, .count,
             ]
             if point.kind == .counter { #expect(counts.contains(point.quantity)) }
             // An energy falls only where export is taken off.
