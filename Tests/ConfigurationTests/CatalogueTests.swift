@@ -131,7 +131,7 @@ import Testing
     @Test func oneRequestReadsAModel() throws {
         for definition in Self.definitions {
             let length = try #require(definition.sunSpec?.lengths.min())
-            let requests = RequestPlanner.requests(for: definition.points, limits: definition.limits)
+            let requests = RequestPlanner.requests(for: definition.points, limits: definition.limits, cost: .tcp)
             #expect(requests.count == 1, "\(definition.model)")
             for request in requests {
                 #expect(request.span.function == .holding)
