@@ -86,6 +86,7 @@ extension Assembly {
         let id = section.required(.id).flatMap { busNames.claim($0) }
         if let id { busFields[id] = busFields[id] ?? field }
         let endpoint = endpoint(section)
+        if let id, section.has(.serial) || section.has(.rtuOverTCP) { lines.insert(id) }
         let line = line(section)
         let timing = Timing.read(section, keys: [.timeout, .byteTimeout, .pause, .afterConnect])
         if let endpoint, case .tcp = endpoint {

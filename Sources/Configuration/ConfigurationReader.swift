@@ -55,6 +55,8 @@ struct Assembly {
     var definitions: [String: MeterDefinition?] = [:]
     /// Where each bus stands, for what shows only when all meters are known.
     var busFields: [String: Field] = [:]
+    /// The buses that are lines, where unit ids end at 247.
+    var lines: Set<String> = []
     /// The unit ids taken on each bus, and by whom.
     var units: [String: [UInt8: String]] = [:]
     var busesInUse: Set<String> = []
@@ -85,6 +87,7 @@ struct Assembly {
         let uplinks = section.optional(.uplinks).map { readUplinks($0) } ?? []
         let spool = section.value(.spool, or: SpoolSettings()) { readSpool($0) }
         warnOfIdle(section, meterCount: meters.count)
+        warnOfOverload(buses, meters)
         guard let gateway, let spool else { return nil }
         return AgentConfiguration(
             gateway: gateway, buses: buses, meters: meters, uplinks: uplinks, spool: spool)

@@ -25,6 +25,7 @@ private enum MeterKey: String, SectionKey {
     }
 
     static let synonyms = [
+        "timeout": "timing", "pause": "timing", "byte_timeout": "timing",
         "name": "id", "address": "unit", "unit_id": "unit", "definition": "model", "period": "interval",
     ]
 }
@@ -100,7 +101,7 @@ extension Assembly {
         let id = section.required(.id).flatMap { meterNames.claim($0) }
         let bus = section.required(.bus).flatMap { busNames.reference($0) }
         if let bus { busesInUse.insert(bus) }
-        let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id) }
+        let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id, isPart: section.has(.at)) }
         let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
@@ -134,15 +135,21 @@ extension Assembly {
     }
 
     /// 1…247 on a line; on TCP also 0 and 255, which devices without units answer to.
-    private mutating func unit(_ field: Field, bus: String?, meter: String?) -> UInt8? {
+    /// `isPart`: the meter is one SunSpec model of a device, which may have several.
+    private mutating func unit(_ field: Field, bus: String?, meter: String?, isPart: Bool) -> UInt8? {
         guard let number = field.integer(in: 0...255, "a unit id") else { return nil }
-        guard number <= 247 || number == 255 else {
-            field.error("\(number) is no unit id", hint: "1…247; a TCP device without units answers to 255 or 0")
+        let isOnLine = bus.map(lines.contains) ?? false
+        guard number <= 247 || number == 255, !isOnLine || 1...247 ~= number else {
+            let hint =
+                isOnLine
+                ? "1…247; 0 is for broadcasts, which nobody answers, and 248…255 are reserved"
+                : "1…247; a TCP device without units answers to 255 or 0"
+            field.error("\(number) is no unit id" + (isOnLine ? " on a line" : ""), hint: hint)
             return nil
         }
         let unit = UInt8(number)
         if let bus {
-            if let other = units[bus]?[unit] {
+            if let other = units[bus]?[unit], !isPart {
                 field.warning(
                     "unit \(unit) on bus \"\(bus)\" is meter \"\(other)\" already",
                     hint: "two meters with one unit id read the same device")

@@ -29,7 +29,7 @@ private struct SummaryText {
                 [
                     bus.id, address(bus), "timeout " + (bus.timing.responseTimeout.map(Span.text) ?? "learnt"),
                     count(meters.count, "meter"),
-                ])
+                ] + need(of: meters, on: bus))
         }
     }
 
@@ -90,6 +90,12 @@ private struct SummaryText {
         case .rtuOverTCP(let host, let port): "RTU over tcp " + place(host, port) + line
         case .serial(let path): "serial " + path + line
         }
+    }
+
+    /// How busy the polls keep a line.
+    private func need(of meters: [Meter], on bus: BusSettings) -> [String] {
+        guard !meters.isEmpty, let share = BusNeed.share(of: meters, on: bus) else { return [] }
+        return ["busy \(max(1, Int((share * 100).rounded()))) %"]
     }
 
     /// `62 points every 10s`, or `3 points: 2 every 10s, 1 every 1m`.

@@ -6,12 +6,23 @@ public struct BusStatus: Hashable, Sendable {
     public var id: String
     /// Where it is: `192.168.1.20:502`.
     public var endpoint: String
-    /// Whether there is a connection; nil before the first poll.
+    /// The line's settings; nil for Modbus TCP.
+    public var line: SerialLine?
+    /// Whether there is a connection, or the port is open; nil before the first poll.
     public var isConnected: Bool?
     /// Share of the time since the last minute's start that requests took, 0…1.
     public var load: Double = 0
-    /// Late answers thrown away.
-    public var lateAnswers: UInt64 = 0
+    /// Seconds of every second that all polls would take if every meter answered, as far as was measured: above 1 the
+    /// bus cannot keep up.
+    public var needed: Double = 0
+    /// What the link counted.
+    public var counters = LinkCounters()
+    /// What became of the serial port's settings.
+    public var port: PortReport?
+    /// How often the bus was lent, and for how long in all.
+    public var loans: UInt64 = 0
+    /// For how long it was lent in all.
+    public var lentTime = Duration.zero
     /// Its meters.
     public var meters: [MeterStatus]
 }
@@ -30,12 +41,18 @@ public struct MeterStatus: Hashable, Sendable {
     public var lastReading: Instant?
     /// How long the last successful poll took.
     public var lastDuration: Duration?
+    /// From the beginning of its slot to the arrival of the last value: how far behind the clock it was read.
+    public var skew: Duration?
+    /// From the end of a request to its answer, typically.
+    public var turnaround: Duration?
     /// Polls made, and how many of them missed some or all values.
     public var polls: UInt64 = 0
     /// Polls that missed some or all values.
     public var failedPolls: UInt64 = 0
     /// Slots that passed without a poll because the bus was busy.
     public var overruns: UInt64 = 0
+    /// Slots without a poll because the meter, or its bus's connection, was away.
+    public var omittedPolls: UInt64 = 0
     /// Polls skipped because the intake was full.
     public var skippedPolls: UInt64 = 0
     /// Values handed over.
@@ -46,4 +63,10 @@ public struct MeterStatus: Hashable, Sendable {
     public var error: ModbusError?
     /// Since when something goes wrong without a good poll between.
     public var failingSince: Instant?
+    /// When it is asked again, where it does not answer.
+    public var nextTry: Instant?
+    /// The names of points that the meter refuses whatever is tried: they are not asked any more.
+    public var droppedPoints: [String] = []
+    /// Runs of registers that the meter refuses, beside those of its definition.
+    public var learntHoles: [RequestLimits.Range] = []
 }

@@ -1,6 +1,11 @@
 public import Metering
+internal import Posix
 
-/// What one poll of a meter, or of the points of it that share an interval, has to do: planned once, run often.
+/// One poll of a meter, or of the points of it that share an interval: what it asks, and what it has learnt about asking.
+///
+/// After a refusal the other requests are still made: partial results are kept, and `PollPlan` learns from it. After
+/// silence or a broken connection they are not, since each would cost the bus another timeout; the next poll begins
+/// behind the request that nobody answered, so that the others have their turn. A garbled answer is asked for once more.
 public struct MeterPoll: Sendable {
     /// What became of one point in a poll.
     public enum PointResult: Hashable, Sendable {
@@ -20,81 +25,178 @@ public struct MeterPoll: Sendable {
         public internal(set) var notAvailable = 0
         /// The first request that failed.
         public internal(set) var error: ModbusError?
+        /// What was learnt of the meter.
+        public internal(set) var changes: [PollPlan.Change] = []
+        /// What it means for the bus.
+        public internal(set) var session = BusSession.Outcome.answered
+        /// Requests that the unit answered, if only with an exception.
+        var answered = 0
+        /// The exceptions in which points were refused, by the points' indices.
+        var refusals: [Int: ModbusError] = [:]
     }
+
+    /// An answer: its request, when its last byte came, and its words.
+    typealias Answer = (PlannedRequest, Instant, UnsafeBufferPointer<UInt16>) -> Void
 
     /// The unit id.
     public let unit: UInt8
     /// The points, in the order in which results are given.
     public let points: [Point]
-    /// The requests of a poll.
-    public let requests: [PlannedRequest]
+    /// The requests, and what the meter's refusals have taught about them.
+    public private(set) var plan: PollPlan
+    private let timing: Timing
+    /// The request that the next poll begins with.
+    private var first = 0
 
     /// The poll of `points` of `meter`, in the requests that are the quickest where a request costs `cost`.
     public init(meter: Meter, points: [Point], cost: RequestCost) {
         unit = meter.unit
         self.points = points
-        requests = RequestPlanner.requests(
-            for: points.map(\.definition), limits: meter.definition.limits, cost: cost)
+        timing = meter.timing
+        plan = PollPlan(points: points.map(\.definition), limits: meter.definition.limits, cost: cost)
     }
 
-    /// Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
-    private func decoder(of slot: PlannedRequest.Slot) -> RegisterDecoder {
-        RegisterDecoder(points[slot.point].definition)
-    }
-
-    /// Runs the poll on `link` and gives each value to `take` with the index of its point and its answer's arrival.
-    ///
-    /// After an exception the other requests are still made: partial results are kept. After silence or a broken
-    /// connection they are not: each would cost the bus another timeout.
-    public func run(on link: inout ModbusLink, take: (Int, Instant, Value) -> Void) -> Outcome {
-        var outcome = Outcome()
-        for request in requests {
-            do throws(ModbusError) {
-                let arrived = try link.read(request.span, unit: unit)
-                link.words.withUnsafeBufferPointer { words in
-                    for slot in request.slots {
-                        if case .value(let value) = decoder(of: slot).decode(words, at: slot.offset) {
-                            take(slot.point, arrived, value)
-                            outcome.values += 1
-                        } else {
-                            outcome.notAvailable += 1
-                        }
-                    }
-                }
-            } catch {
-                outcome.error = outcome.error ?? error
-                guard case .exception = error.code else { break }
+    /// Runs the poll on `link` and gives each point that was answered to `take`: its index, when its answer arrived, what
+    /// its registers say, and the registers. Begins no request once `isStopped`, nor more than `limit`: a meter that
+    /// refuses much is understood over several polls, for the bus has others to serve.
+    public mutating func run(
+        on link: inout ModbusLink, atMost limit: Int? = nil, isStopped: () -> Bool = { false },
+        take: (Int, Instant, RegisterDecoder.Result, Slice<UnsafeBufferPointer<UInt16>>) -> Void
+    ) -> Outcome {
+        let points = points
+        var (values, notAvailable) = (0, 0)
+        var outcome = walk(on: &link, atMost: limit ?? 2 * plan.requests.count + 4, isStopped: isStopped) {
+            request, arrived, words in
+            for slot in request.slots {
+                let definition = points[slot.point].definition
+                // Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
+                let result = RegisterDecoder(definition).decode(words, at: slot.offset)
+                if case .value = result { values += 1 } else { notAvailable += 1 }
+                take(slot.point, arrived, result, words[slot.offset..<slot.offset + definition.count])
             }
         }
+        outcome.values = values
+        outcome.notAvailable = notAvailable
         return outcome
     }
 
     /// Runs the poll on `link` and keeps everything there is to show about each point.
-    public func inspect(on link: inout ModbusLink) -> [PointResult] {
+    public mutating func inspect(on link: inout ModbusLink) -> [PointResult] {
         var results = [PointResult?](repeating: nil, count: points.count)
-        var silence: ModbusError?
-        for request in requests {
-            if let silence {
-                for slot in request.slots { results[slot.point] = .failed(silence) }
-                continue
-            }
-            do throws(ModbusError) {
-                let arrived = try link.read(request.span, unit: unit)
-                for slot in request.slots {
-                    let count = points[slot.point].definition.count
-                    let words = Array(link.words[slot.offset..<slot.offset + count])
-                    let result = link.words.withUnsafeBufferPointer { decoder(of: slot).decode($0, at: slot.offset) }
-                    if case .value(let value) = result {
-                        results[slot.point] = .value(value, at: arrived, words: words)
-                    } else {
-                        results[slot.point] = .notAvailable(words: words)
-                    }
-                }
-            } catch {
-                for slot in request.slots { results[slot.point] = .failed(error) }
-                if case .exception = error.code {} else { silence = error }
+        let outcome = run(on: &link, atMost: 2 * (points.count + plan.requests.count)) {
+            point, arrived, result, words in
+            if case .value(let value) = result {
+                results[point] = .value(value, at: arrived, words: Array(words))
+            } else {
+                results[point] = .notAvailable(words: Array(words))
             }
         }
-        return results.map { $0! }
+        return results.enumerated().map { index, result in
+            if let result { return result }
+            guard let error = outcome.refusals[index] ?? outcome.error else {
+                preconditionFailure("\(points[index].key) was neither read nor refused")
+            }
+            return .failed(error)
+        }
+    }
+
+    /// Asks the unit for as little as can be, to see whether it answers. An exception is an answer.
+    public func probe(on link: inout ModbusLink) -> BusSession.Outcome {
+        guard let span = plan.shortestSpan else { return .answered }
+        let begin = BootClock.now
+        do throws(ModbusError) {
+            try link.read(span, unit: unit, timing: timing)
+            return .answered
+        } catch {
+            return error.isAnswer ? .answered : error.outcome(cost: BootClock.now - begin, answered: 0)
+        }
+    }
+
+    /// Asks the points that the meter refused once more at the next poll.
+    public mutating func reconsider() {
+        plan.reconsider()
+        first = 0
+    }
+
+    private mutating func walk(
+        on link: inout ModbusLink, atMost limit: Int, isStopped: () -> Bool, take: Answer
+    ) -> Outcome {
+        var outcome = Outcome()
+        var isRead = [Bool](repeating: false, count: points.count)
+        var hasRetried = false
+        var place = 0
+        var rest = limit
+        while place < plan.requests.count, rest > 0, !isStopped() {
+            let index = (first + place) % plan.requests.count
+            let request = plan.requests[index]
+            if request.slots.allSatisfy({ isRead[$0.point] }) {
+                place += 1
+                continue
+            }
+            rest -= 1
+            let begin = BootClock.now
+            var change: PollPlan.Change?
+            do throws(ModbusError) {
+                let arrived = try link.read(request.span, unit: unit, timing: timing)
+                link.words.withUnsafeBufferPointer { take(request, arrived, $0) }
+                for slot in request.slots { isRead[slot.point] = true }
+                outcome.answered += 1
+                change = plan.recordAnswer(of: index)
+            } catch {
+                if error.isGarbled, !hasRetried {
+                    hasRetried = true
+                    continue
+                }
+                guard case .exception(let code) = error.code, error.isAnswer else {
+                    first = (index + 1) % plan.requests.count
+                    outcome.error = outcome.error ?? error
+                    outcome.session = error.outcome(cost: BootClock.now - begin, answered: outcome.answered)
+                    break
+                }
+                outcome.answered += 1
+                for slot in request.slots { outcome.refusals[slot.point] = error }
+                change = plan.record(exception: code, of: index)
+                // What is asked in another way, or not at all, is no failure of this poll.
+                if change == nil { outcome.error = outcome.error ?? error }
+            }
+            if let change {
+                outcome.changes.append(change)
+                (first, place) = (0, 0)
+            } else {
+                place += 1
+            }
+        }
+        return outcome
+    }
+}
+
+extension PollPlan {
+    /// The fewest registers that make sense to ask for; nil when there is no point to ask for.
+    fileprivate var shortestSpan: RegisterSpan? {
+        requests.map(\.span).min { $0.count < $1.count }
+    }
+}
+
+extension ModbusError {
+    /// Whether the unit itself answered. A gateway's "no such path" and "no answer" (10, 11) are its silence.
+    var isAnswer: Bool {
+        if case .exception(let code) = code { code != 10 && code != 11 } else { false }
+    }
+
+    /// Whether something came in place of the answer, so that asking once more may help.
+    fileprivate var isGarbled: Bool {
+        switch code {
+        case .crc, .cut, .malformed: transport != .tcp
+        default: false
+        }
+    }
+
+    /// What a request that took `cost` means for the bus, after `answered` others of the same poll.
+    fileprivate func outcome(cost: Duration, answered: Int) -> BusSession.Outcome {
+        switch code {
+        case .noConnection, .unknownHost, .noPort, .noPermission, .portBusy, .portRefused, .portGone: .disconnected
+        case .lineBusy where answered == 0: .blocked(cost: cost)
+        default: answered > 0 ? .partly(cost: cost) : .silent(cost: cost)
+        }
     }
 }

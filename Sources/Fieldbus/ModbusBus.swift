@@ -4,11 +4,10 @@ internal import Synchronization
 
 /// Reads the meters of one bus: one actor, one thread; the poll loop runs inside it, one hand-over a poll.
 ///
-/// Flow: `PollSchedule` says which poll is due → room is promised by the intake → `MeterPoll` asks the meter and decodes
-/// → the readings go to the intake → the status is published. Blocking libmodbus calls hold only this bus's thread.
-///
-/// Not promised here: fairness towards a dead unit on a shared endpoint. Each silent poll costs the bus one response
-/// timeout and no more.
+/// Flow: `BusSession` says what to do next, a poll or a probe of a silent unit → room is promised by the intake →
+/// `MeterPoll` asks the meter and decodes → the readings go to the intake → the status is published. Between two polls
+/// the bus can be lent, so that a technician's questions go over the connection that there is. Blocking libmodbus calls
+/// hold only this bus's thread.
 public actor ModbusBus {
     /// Something that a log should say: told when it begins and when it ends, not at every poll.
     public enum Event: Sendable {
@@ -16,13 +15,24 @@ public actor ModbusBus {
         case failing(meter: String, ModbusError)
         /// The meter's polls are complete again.
         case recovered(meter: String, after: Duration)
+        /// The meter refuses these points whatever is tried: they are not asked any more.
+        case dropped(meter: String, points: [String])
     }
+
+    /// Something to do with the link between two polls, with the bus's settings, for 2 s at most.
+    public typealias Loan = @Sendable (inout ModbusLink, BusSettings) -> Void
 
     /// The polls of one meter: one for each interval among its points.
     private struct Entry {
         var meter: Int
+        var unit: Int
+        var interval: Duration
         var poll: MeterPoll
         var ids: [PointID]
+        /// When the points that the meter refuses were last asked again.
+        var reconsidered: Instant?
+        /// How long the last complete poll took; before it, what the wire takes.
+        var duration = Duration.zero
     }
 
     /// The executor that the actor runs on.
@@ -31,18 +41,26 @@ public actor ModbusBus {
     /// The thread that `run()` should be started on.
     public nonisolated var thread: any TaskExecutor { executor }
 
+    /// The bus's settings.
+    public nonisolated let settings: BusSettings
+
     private nonisolated let executor: ThreadExecutor
-    private let entries: [Entry]
+    private var entries: [Entry]
     private let intake: Intake
     private let onEvent: @Sendable (Event) -> Void
     private var link: ModbusLink
-    private var schedule: PollSchedule
+    private var session: BusSession
     private var load = LoadMeter()
     private nonisolated let shared: Mutex<BusStatus>
+    private nonisolated let loans = Mutex<[Loan]>([])
     private nonisolated let isStopping = Atomic(false)
 
     /// The schedule is looked at again at least this often, so that a step of the wall clock is noticed.
     private static let longestSleep = Duration.seconds(2)
+    /// Points that a meter refuses are asked again after so long: its firmware may have changed.
+    private static let reconsiderInterval = Duration.seconds(24 * 3600)
+    /// The same where it refuses all of them.
+    private static let reconsiderSoon = Duration.seconds(60)
 
     /// The bus `settings` with its `meters`; `ids` names the spool's number of every point key.
     public init(
@@ -50,27 +68,28 @@ public actor ModbusBus {
         onEvent: @escaping @Sendable (Event) -> Void
     ) {
         var entries: [Entry] = []
+        let units = Array(Set(meters.map(\.unit))).sorted()
         for (index, meter) in meters.enumerated() {
-            let intervals = Set(meter.points.map(\.interval)).sorted()
-            for interval in intervals {
-                // The usual meter has one interval, and shares its points with the configuration.
-                let points = intervals.count == 1 ? meter.points : meter.points.filter { $0.interval == interval }
+            guard let unit = units.firstIndex(of: meter.unit) else { continue }
+            for (interval, points) in meter.pointsByInterval {
                 guard let numbers = Self.lookUp(points, in: ids) else {
                     preconditionFailure("a point of \(meter.id) has no number in the spool")
                 }
                 let poll = MeterPoll(meter: meter, points: points, cost: RequestCost(of: meter, on: settings))
-                entries.append(Entry(meter: index, poll: poll, ids: numbers))
+                entries.append(Entry(meter: index, unit: unit, interval: interval, poll: poll, ids: numbers))
             }
         }
+        self.settings = settings
         self.entries = entries
         self.intake = intake
         self.onEvent = onEvent
         link = ModbusLink(settings)
-        schedule = PollSchedule(intervals: entries.map { $0.poll.points[0].interval })
+        session = BusSession(
+            entries: entries.map { .init(unit: $0.unit, interval: $0.interval) }, unitCount: units.count)
         executor = ThreadExecutor(name: "bus " + settings.id)
         shared = Mutex(
             BusStatus(
-                id: settings.id, endpoint: settings.endpoint.description,
+                id: settings.id, endpoint: settings.endpoint.description, line: settings.line,
                 meters: meters.map {
                     MeterStatus(
                         id: $0.id, unit: $0.unit, points: $0.points.count,
@@ -88,13 +107,27 @@ public actor ModbusBus {
         shared.withLock { $0 }
     }
 
+    /// Lends the bus: `loan` is run on the bus's thread between two polls. Loans take turns with polls; what is polled
+    /// late for it counts as any other delay. A loan that is not taken before `stop()` is never run.
+    public nonisolated func lend(_ loan: @escaping Loan) {
+        loans.withLock { $0.append(loan) }
+        executor.wake()
+    }
+
     /// Polls until `stop()`. Call once.
     public func run() async {
         while !isStopping.load(ordering: .acquiring) {
+            runLoan()
             let now = BootClock.now
-            switch schedule.next(at: now, offset: BootClock.offset) {
-            case .poll(let entry): poll(entry)
-            case .wait(let deadline): await executor.sleep(until: min(deadline, now + Self.longestSleep))
+            switch session.next(at: now, offset: BootClock.offset) {
+            case .poll(let entry, let slot): poll(entry, slot)
+            case .probe(let unit): probe(unit)
+            case .connect: connect()
+            case .wait(let deadline):
+                publishAbsence()
+                if loans.withLock({ $0.isEmpty }) {
+                    await executor.sleep(until: min(deadline, now + Self.longestSleep))
+                }
             }
         }
         link.close()
@@ -107,75 +140,157 @@ public actor ModbusBus {
         executor.wake()
     }
 
-    private func poll(_ index: Int) {
-        let entry = entries[index]
-        let overruns = schedule.overruns(of: index)
-        guard intake.promise(entry.ids.count) else {
-            shared.withLock { $0.meters[entry.meter].skippedPolls += 1 }
+    private func runLoan() {
+        guard let loan = loans.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return }
+        let begin = BootClock.now
+        loan(&link, settings)
+        let end = BootClock.now
+        shared.withLock {
+            $0.loans += 1
+            $0.lentTime += end - begin
+        }
+    }
+
+    private func poll(_ index: Int, _ slot: Timestamp) {
+        guard intake.promise(entries[index].ids.count) else {
+            let meter = entries[index].meter
+            shared.withLock { $0.meters[meter].skippedPolls += 1 }
             return
         }
+        let ids = entries[index].ids
         var readings: [Reading] = []
-        readings.reserveCapacity(entry.ids.count)
+        readings.reserveCapacity(ids.count)
         let begin = BootClock.now
-        let outcome = entry.poll.run(on: &link) { point, arrived, value in
-            readings.append(Reading(point: entry.ids[point], instant: arrived, value: value))
+        reconsider(index, at: begin)
+        let outcome = entries[index].poll.run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
+            point, arrived, result, _ in
+            if case .value(let value) = result {
+                readings.append(Reading(point: ids[point], instant: arrived, value: value))
+            }
         }
         let end = BootClock.now
-        let last = readings.last?.instant
-        intake.put(readings, promised: entry.ids.count)
+        intake.put(readings, promised: ids.count)
         load.add(from: begin, to: end)
-        let event = shared.withLock { status -> Event? in
-            status.isConnected = link.isConnected
-            status.lateAnswers = link.counters.lateAnswers
-            status.load = load.share
-            return status.meters[entry.meter].record(
-                outcome, lastReading: last, begin: begin, end: end, overruns: overruns)
+        session.polled(index, outcome.session, at: end)
+        if outcome.error == nil { entries[index].duration = end - begin }
+        publish(index, outcome, slot: slot, last: readings.last?.instant, begin: begin, end: end)
+    }
+
+    /// Gives points that were refused another chance, at times.
+    private func reconsider(_ index: Int, at now: Instant) {
+        guard !entries[index].poll.plan.dropped.isEmpty else { return }
+        let wait = entries[index].poll.plan.requests.isEmpty ? Self.reconsiderSoon : Self.reconsiderInterval
+        guard let last = entries[index].reconsidered else {
+            entries[index].reconsidered = now
+            return
         }
-        if let event { onEvent(event) }
+        guard now - last >= wait else { return }
+        entries[index].reconsidered = now
+        entries[index].poll.reconsider()
+    }
+
+    private func probe(_ unit: Int) {
+        guard let index = entries.firstIndex(where: { $0.unit == unit }) else { return }
+        let begin = BootClock.now
+        let outcome = entries[index].poll.probe(on: &link)
+        let end = BootClock.now
+        load.add(from: begin, to: end)
+        session.probed(unit, outcome, at: end)
+        // It may be another device that answers now.
+        guard outcome == .answered else { return }
+        for index in entries.indices where entries[index].unit == unit { entries[index].poll.reconsider() }
+    }
+
+    private func connect() {
+        let begin = BootClock.now
+        var failure: ModbusError?
+        do throws(ModbusError) { try link.connect() } catch { failure = error }
+        session.connected(failure == nil, at: BootClock.now)
+        shared.withLock { status in
+            status.isConnected = failure == nil
+            // Why there is no connection may change: the adapter is there again, but another program has it.
+            guard let failure else { return }
+            for meter in status.meters.indices {
+                status.meters[meter].error = failure
+                status.meters[meter].failingSince = status.meters[meter].failingSince ?? begin
+            }
+        }
+    }
+
+    // MARK: - Status
+
+    private func publish(
+        _ index: Int, _ outcome: MeterPoll.Outcome, slot: Timestamp, last: Instant?, begin: Instant, end: Instant
+    ) {
+        let entry = entries[index]
+        let skew = last.map {
+            Duration.milliseconds(BootClock.offset.timestamp(of: $0).milliseconds - slot.milliseconds)
+        }
+        let needed = entries.reduce(0) { $0 + $1.duration / $1.interval }
+        let events = shared.withLock { status -> [Event] in
+            status.isConnected = link.isConnected
+            status.port = link.portReport
+            status.counters = link.counters
+            status.load = load.share
+            status.needed = needed
+            publishCounts(of: entry, &status.meters[entry.meter])
+            status.meters[entry.meter].turnaround = link.turnaround(of: entry.poll.unit)
+            status.meters[entry.meter].skew = skew ?? status.meters[entry.meter].skew
+            if !outcome.changes.isEmpty { publishLessons(of: entry, &status.meters[entry.meter]) }
+            return status.meters[entry.meter].record(outcome, of: entry.poll, lastReading: last, begin: begin, end: end)
+        }
+        for event in events { onEvent(event) }
+    }
+
+    /// Who is away, and until when: it changes without a poll.
+    private func publishAbsence() {
+        guard session.isAnyoneAway else { return }
+        shared.withLock { status in
+            for entry in entries { publishCounts(of: entry, &status.meters[entry.meter]) }
+        }
+    }
+
+    private func publishCounts(of entry: Entry, _ status: inout MeterStatus) {
+        (status.overruns, status.omittedPolls) = (0, 0)
+        for (index, other) in entries.enumerated() where other.meter == entry.meter {
+            status.overruns += session.overruns(of: index)
+            status.omittedPolls += session.omitted(of: index)
+        }
+        status.nextTry = session.nextTry(of: entry.unit)
+    }
+
+    private func publishLessons(of entry: Entry, _ status: inout MeterStatus) {
+        let plans = entries.filter { $0.meter == entry.meter }.map(\.poll)
+        status.droppedPoints = plans.flatMap { poll in poll.plan.dropped.map { poll.points[$0].definition.name } }
+        status.learntHoles = plans.flatMap(\.plan.learntHoles)
     }
 }
 
 extension MeterStatus {
     /// Books one poll; returns what a log should say about it.
     fileprivate mutating func record(
-        _ outcome: MeterPoll.Outcome, lastReading last: Instant?, begin: Instant, end: Instant, overruns: UInt64
-    ) -> ModbusBus.Event? {
+        _ outcome: MeterPoll.Outcome, of poll: MeterPoll, lastReading last: Instant?, begin: Instant, end: Instant
+    ) -> [ModbusBus.Event] {
         polls += 1
         readings += UInt64(outcome.values)
         notAvailable = outcome.notAvailable
-        self.overruns = max(self.overruns, overruns)
         lastReading = last ?? lastReading
         let before = error
         error = outcome.error
+        var events: [ModbusBus.Event] = []
+        for case .dropped(let points) in outcome.changes {
+            events.append(.dropped(meter: id, points: points.map { poll.points[$0].definition.name }))
+        }
         if let error = outcome.error {
             failedPolls += 1
             let isNew = failingSince == nil || before?.code != error.code
             failingSince = failingSince ?? begin
-            return isNew ? .failing(meter: id, error) : nil
+            if isNew { events.append(.failing(meter: id, error)) }
+        } else {
+            lastDuration = end - begin
+            if let failingSince { events.append(.recovered(meter: id, after: end - failingSince)) }
+            failingSince = nil
         }
-        lastDuration = end - begin
-        defer { failingSince = nil }
-        return failingSince.map { .recovered(meter: id, after: end - $0) }
-    }
-}
-
-/// The share of time that requests take, over the last full minute (or what there is of the first).
-private struct LoadMeter {
-    private var start: Instant?
-    private var busy = Duration.zero
-    private(set) var share = 0.0
-    private var hasFullMinute = false
-
-    mutating func add(from begin: Instant, to end: Instant) {
-        let start = start ?? begin
-        self.start = start
-        busy += end - begin
-        let elapsed = max(end - start, .milliseconds(1))
-        if elapsed >= .seconds(60) || !hasFullMinute && elapsed >= .seconds(1) { share = min(1, busy / elapsed) }
-        if elapsed >= .seconds(60) {
-            hasFullMinute = true
-            self.start = end
-            busy = .zero
-        }
+        return events
     }
 }

@@ -69,7 +69,7 @@ public struct MeterReadout: Codable, Sendable {
                 hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
         var link = ModbusLink(settings)
-        let poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
+        var poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
         let begin = BootClock.now
         let results = poll.inspect(on: &link)
         let end = BootClock.now
@@ -79,7 +79,7 @@ public struct MeterReadout: Codable, Sendable {
         unit = meter.unit
         model = meter.definition.model
         status = meter.definition.status.rawValue
-        requests = poll.requests.count
+        requests = poll.plan.requests.count
         milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
         time = BootClock.offset.timestamp(of: end).description
         points = zip(meter.points, results).map { Line($0, $1) }

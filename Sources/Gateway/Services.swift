@@ -28,6 +28,10 @@ struct Services {
                 case .failing(let meter, let error): log.warning("meter \(meter): \(error); \(error.hint)")
                 case .recovered(let meter, let after):
                     log.notice("meter \(meter): answers again after \(after.rounded)")
+                case .dropped(let meter, let points):
+                    log.warning(
+                        "meter \(meter): refuses \(points.joined(separator: ", ")); not asked for a day: check the model"
+                    )
                 }
             }
         }

@@ -21,22 +21,8 @@ extension StatusReport {
         process = getpid()
         time = offset.timestamp(of: now).description
         uptimeMilliseconds = (now - started).wholeMilliseconds
-        self.buses = buses.map {
-            Bus(
-                id: $0.id, endpoint: $0.endpoint, connected: $0.isConnected, load: $0.load, lateAnswers: $0.lateAnswers)
-        }
-        meters = buses.flatMap { bus in
-            bus.meters.map { meter in
-                Meter(
-                    id: meter.id, bus: bus.id, unit: meter.unit, points: meter.points,
-                    intervalMilliseconds: meter.interval.wholeMilliseconds,
-                    lastReadingAgeMilliseconds: age(meter.lastReading),
-                    lastPollMilliseconds: meter.lastDuration?.wholeMilliseconds, polls: meter.polls,
-                    failedPolls: meter.failedPolls, overruns: meter.overruns, skippedPolls: meter.skippedPolls,
-                    readings: meter.readings, notAvailable: meter.notAvailable, error: meter.error?.what,
-                    hint: meter.error?.hint, failingForMilliseconds: age(meter.failingSince))
-            }
-        }
+        self.buses = buses.map(Bus.init)
+        meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
         self.spool = Spool(
             state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "failing",
             error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
@@ -104,9 +90,25 @@ extension StatusReport {
                     "something else writes to these Datastreams: does another gateway have this one's id?")
             }
         }
+        for bus in buses where bus.needed > 1 {
+            let need = (bus.needed * 10).rounded(.up) / 10
+            add(
+                "bus \(bus.id): its polls need \(need) s per second, so some come late or not at all",
+                "longer intervals, fewer points, or a higher baud rate")
+        }
+        for bus in buses where bus.direction == "nobody" {
+            add(
+                "bus \(bus.id): nobody switches \(bus.device ?? bus.endpoint) between sending and receiving",
+                "its driver has no RS-485 mode and no RTS: use an adapter that switches by itself, and remove rs485")
+        }
         for meter in meters {
             // A meter that has just been started or set right has not been polled yet.
             let silence = meter.lastReadingAgeMilliseconds ?? uptimeMilliseconds
+            if !meter.droppedPoints.isEmpty {
+                add(
+                    "meter \(meter.id): refuses \(meter.droppedPoints.joined(separator: ", "))",
+                    "is it this model? Look at it with `parthe bus scan \(meter.bus) --unit \(meter.unit)`")
+            }
             if let error = meter.error {
                 add("meter \(meter.id): \(error)", meter.hint)
             } else if silence > 3 * meter.intervalMilliseconds + 5000 {

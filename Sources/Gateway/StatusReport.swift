@@ -19,10 +19,33 @@ public struct StatusReport: Codable, Sendable {
         public var endpoint: String
         /// Whether there is a connection; absent before the first poll.
         public var connected: Bool?
+        /// The line's settings, `9600 8N1`; absent for Modbus TCP.
+        public var line: String?
+        /// The serial port's device, `/dev/ttyUSB0`, while it is open.
+        public var device: String?
+        /// Who switches the direction of an RS-485 port: `adapter`, `kernel`, `program` or `nobody`; absent without port.
+        public var direction: String?
         /// Share of the time that requests take, 0…1.
         public var load: Double
+        /// Seconds of every second that all polls take when every meter answers, as far as was measured: above 1 the bus
+        /// cannot keep up.
+        public var needed: Double
+        /// Requests sent.
+        public var requests: UInt64
+        /// Requests that nobody answered in time.
+        public var timeouts: UInt64
+        /// Answers whose checksum was wrong.
+        public var crcErrors: UInt64
         /// Answers to earlier requests that were thrown away.
         public var lateAnswers: UInt64
+        /// Frames of other units or other masters that were passed over.
+        public var foreignFrames: UInt64
+        /// Connections made, or ports opened.
+        public var connects: UInt64
+        /// How often the bus was lent for a look at it, and for how long in all.
+        public var loans: UInt64
+        /// For how long it was lent in all.
+        public var lentMilliseconds: Int64
     }
 
     /// A meter.
@@ -41,12 +64,18 @@ public struct StatusReport: Codable, Sendable {
         public var lastReadingAgeMilliseconds: Int64?
         /// How long the last complete poll took.
         public var lastPollMilliseconds: Int64?
+        /// From the beginning of the interval to the last value's arrival.
+        public var skewMilliseconds: Int64?
+        /// From the end of a request to its answer, typically.
+        public var turnaroundMilliseconds: Double?
         /// Polls made since the start.
         public var polls: UInt64
         /// Polls that missed some or all values.
         public var failedPolls: UInt64
         /// Slots that passed without a poll because the bus was busy.
         public var overruns: UInt64
+        /// Slots without a poll because the meter, or its bus's connection, was away.
+        public var omittedPolls: UInt64
         /// Polls skipped because the intake was full.
         public var skippedPolls: UInt64
         /// Values read since the start.
@@ -59,6 +88,12 @@ public struct StatusReport: Codable, Sendable {
         public var hint: String?
         /// For how long there has been no complete poll.
         public var failingForMilliseconds: Int64?
+        /// When it is asked again, where it does not answer.
+        public var nextTryMilliseconds: Int64?
+        /// Points that it refuses whatever is tried; they are asked again once a day.
+        public var droppedPoints: [String]
+        /// Runs of registers between its points that it refuses, beside those that its definition names: `holding 4…9`.
+        public var learntHoles: [String]
     }
 
     /// The spool.

@@ -5,6 +5,8 @@
 ///   nothing.
 /// - A unit that leaves some of its requests unanswered goes on, but what waiting for it takes counts as probing, too.
 /// - A unit that answers a probe is back: a poll that it missed in the slot that still runs is made up for.
+/// - While others send without a pause nobody is to blame: whoever seemed away for that is asked again as soon as
+///   anybody answers.
 /// - A bus without connection leaves all polls out and tries again after 0.5 s … 10 s: nobody on it can be read anyway.
 /// - A bus with more to do than time degrades evenly: whose slot began first comes first, and among these the longer
 ///   interval, of which a missed slot costs most.
@@ -45,18 +47,25 @@ public struct BusSession: Hashable, Sendable {
         case partly(cost: Duration)
         /// It took so long, and no request was answered.
         case silent(cost: Duration)
+        /// It took so long, and the line was never quiet enough to ask or to hear.
+        case blocked(cost: Duration)
         /// There is no connection.
         case disconnected
     }
 
-    /// The longest wait between two tries to connect.
+    /// The longest wait between two tries to connect, and between two tries with a unit that has the bus to itself.
     public static let longestReconnect = Duration.seconds(10)
+
+    /// The longest wait while others keep the line busy.
+    public static let longestBlocked = Duration.seconds(5)
 
     private let entries: [Entry]
     private var schedule: PollSchedule
     private var units: [UnitBackoff]
     private var connection = UnitBackoff(longest: BusSession.longestReconnect)
     private var budget = ProbeBudget()
+    /// Units that could not be asked or heard because of others.
+    private var isBlocked: [Bool]
     /// Units that left requests of their last poll unanswered.
     private var isHalting: [Bool]
     /// Entries whose poll in the slot that runs was left out or brought nothing.
@@ -68,7 +77,10 @@ public struct BusSession: Hashable, Sendable {
     public init(entries: [Entry], unitCount: Int) {
         self.entries = entries
         schedule = PollSchedule(intervals: entries.map(\.interval))
-        units = Array(repeating: UnitBackoff(), count: unitCount)
+        // Nobody else pays for asking a lone unit often.
+        let longest = unitCount == 1 ? Self.longestReconnect : UnitBackoff.longest
+        units = Array(repeating: UnitBackoff(longest: longest), count: unitCount)
+        isBlocked = Array(repeating: false, count: unitCount)
         isHalting = Array(repeating: false, count: unitCount)
         isOwed = Array(repeating: false, count: entries.count)
         omitted = Array(repeating: 0, count: entries.count)
@@ -85,6 +97,9 @@ public struct BusSession: Hashable, Sendable {
 
     /// Whether `unit` is left alone but for probes.
     public func isAway(_ unit: Int) -> Bool { units[unit].isAway }
+
+    /// Whether any unit, or the connection, is away.
+    public var isAnyoneAway: Bool { connection.isAway || units.contains(where: \.isAway) }
 
     /// The next deed at `now`, with UTC as `offset` says. What is returned counts as begun.
     public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
@@ -120,13 +135,16 @@ public struct BusSession: Hashable, Sendable {
         note(outcome, of: entries[entry].unit, at: now)
         switch outcome {
         case .answered, .partly: break
-        case .silent, .disconnected: isOwed[entry] = true
+        case .silent, .blocked, .disconnected: isOwed[entry] = true
         }
     }
 
     /// The probe of `unit` has ended.
     public mutating func probed(_ unit: Int, _ outcome: Outcome, at now: Instant) {
-        if case .silent(let cost) = outcome { budget.spend(cost, at: now) }
+        switch outcome {
+        case .silent(let cost), .blocked(let cost): budget.spend(cost, at: now)
+        case .answered, .partly, .disconnected: break
+        }
         note(outcome, of: unit, at: now)
     }
 
@@ -147,12 +165,19 @@ public struct BusSession: Hashable, Sendable {
         case .answered:
             isHalting[unit] = false
             isBack(unit)
+            unblock(at: now)
         case .partly(let cost):
             isHalting[unit] = true
             budget.spend(cost, at: now)
             isBack(unit)
+            unblock(at: now)
         case .silent:
             units[unit].failed(at: now)
+            isBlocked[unit] = false
+        case .blocked:
+            // Nobody loses anything by a try while the line cannot be used.
+            units[unit].failed(at: now, limit: Self.longestBlocked)
+            isBlocked[unit] = true
         case .disconnected:
             connection.failed(at: now)
         }
@@ -163,6 +188,13 @@ public struct BusSession: Hashable, Sendable {
         units[unit].answered()
         guard wasAway else { return }
         for entry in entries.indices where entries[entry].unit == unit { makeUp(entry) }
+    }
+
+    private mutating func unblock(at now: Instant) {
+        for unit in units.indices where isBlocked[unit] {
+            isBlocked[unit] = false
+            units[unit].hasten(to: now)
+        }
     }
 
     private mutating func makeUp(_ entry: Int) {

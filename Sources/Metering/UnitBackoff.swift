@@ -22,11 +22,16 @@ public struct UnitBackoff: Hashable, Sendable {
     /// Whether the unit is left alone but for probes.
     public var isAway: Bool { nextTry != nil }
 
-    /// A try that ended at `now` brought no answer.
-    public mutating func failed(at now: Instant) {
+    /// A try that ended at `now` brought no answer; the next one is at most `limit` away.
+    public mutating func failed(at now: Instant, limit: Duration = UnitBackoff.longest) {
         failures += 1
         let doublings = min(failures - 1, 16)
-        nextTry = now + min(Self.first * (1 << doublings), longest)
+        nextTry = now + min(Self.first * (1 << doublings), longest, limit)
+    }
+
+    /// A unit that is away may be asked again at `now`.
+    public mutating func hasten(to now: Instant) {
+        if isAway { nextTry = now }
     }
 
     /// The unit has answered, be it with an exception.

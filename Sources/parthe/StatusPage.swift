@@ -68,7 +68,10 @@ struct StatusPage {
     private func line(_ meter: StatusReport.Meter) -> String {
         let last = meter.lastReadingAgeMilliseconds.map(span) ?? "never"
         let room = width == .max ? .max : max(8, width - 64)
-        var state = meter.error.map { Terminal.paint(Terminal.cut($0, room), .red) }
+        var state = meter.error.map { error in
+            let next = meter.nextTryMilliseconds.map { ", next try in \(span($0))" } ?? ""
+            return Terminal.paint(Terminal.cut(error + next, room), .red)
+        }
         if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) empty" }
         if state == nil, meter.skippedPolls + meter.overruns > 0 {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
@@ -83,7 +86,9 @@ struct StatusPage {
         if lines == .max {
             return report.buses.map { bus in
                 let state = bus.connected.map { $0 ? "connected" : "not connected" } ?? "waiting"
-                return "bus     \(bus.id): \(bus.endpoint), \(state), \(Int((bus.load * 100).rounded())) % busy"
+                let line = bus.line.map { " " + $0 } ?? ""
+                return "bus     \(bus.id): \(bus.endpoint)\(line), \(state), \(percent(bus.load)) busy"
+                    + errors(of: bus)
             }
         }
         guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }
@@ -91,9 +96,28 @@ struct StatusPage {
         return [
             cut(
                 "buses   \(connected) of \(report.buses.count) connected; busiest \(busiest.id), "
-                    + "\(Int((busiest.load * 100).rounded())) %")
+                    + "\(percent(busiest.load))" + (skewText ?? ""))
         ]
     }
+
+    /// What disturbs a line, where something does.
+    private func errors(of bus: StatusReport.Bus) -> String {
+        [
+            (bus.timeouts, "timeouts"), (bus.crcErrors, "wrong checksums"), (bus.lateAnswers, "late answers"),
+            (bus.foreignFrames, "frames of others"),
+        ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    }
+
+    /// How far behind its slot the meter is read that comes last.
+    private var skewText: String? {
+        let late = report.meters.filter { $0.error == nil }.max {
+            ($0.skewMilliseconds ?? 0) < ($1.skewMilliseconds ?? 0)
+        }
+        guard let late, let skew = late.skewMilliseconds else { return nil }
+        return "; latest \(late.id), \(skew) ms after its slot"
+    }
+
+    private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 
     private var spoolLines: [String] {
         let spool = report.spool

@@ -32,8 +32,9 @@ import Testing
         try rig.agent.start()
         _ = try await rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
         rig.meters.setMisbehaviour(.silence, of: 1)
-        let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].failedPolls > 2 }
+        let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].omittedPolls > 2 }
         #expect(report.problems.map(\.what) == ["meter meter-2: no answer in time"])
+        #expect(report.meters[1].nextTryMilliseconds != nil && report.meters[2].omittedPolls == 0)
         let before = report.meters[2].readings
         _ = try await rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
         rig.meters.setMisbehaviour(nil, of: 1)

@@ -51,10 +51,10 @@ import Testing
         #expect(json.code == 0)
         #expect(json.text.contains(#""manualRegister" : 30001"#))
 
-        rig.meters.setMisbehaviour(.exception(2), of: 0, times: 1)
+        rig.meters.setMisbehaviour(.exception(4), of: 0, times: 1)
         let partly = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
         #expect(partly.code == 1, "\(partly.text)")
-        #expect(partly.text.contains("illegal data address"))
+        #expect(partly.text.contains("server device failure"))
         rig.meters.setMisbehaviour(.silence, of: 0)
         let silent = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
         #expect(silent.code == 69)

@@ -155,3 +155,62 @@ import Testing
         #expect(polls[1] >= 290)
     }
 }
+
+extension BusSessionTests {
+    private static let offset = ClockOffset(nanoseconds: 1_793_491_200_000_000_000)
+
+    /// Somebody else sends without a pause for ten minutes: nobody on the bus is to blame, and all are read again within
+    /// seconds of its end.
+    @Test func aBabblerBlocksOnlyWhileItBabbles() {
+        let entries = (0..<4).map { BusSession.Entry(unit: $0, interval: .seconds(1)) }
+        var session = BusSession(entries: entries, unitCount: 4)
+        var now = Instant(nanoseconds: 0)
+        var last = [Instant?](repeating: nil, count: 4)
+        let quiet = now + .seconds(600)
+        var busy = Duration.zero
+        while now < quiet + .seconds(20) {
+            let isQuiet = now >= quiet
+            let outcome: BusSession.Outcome = isQuiet ? .answered : .blocked(cost: .seconds(1))
+            switch session.next(at: now, offset: Self.offset) {
+            case .wait(let until): now = until
+            case .connect: Issue.record("the connection is there")
+            case .poll(let entry, _):
+                now = now + (isQuiet ? .milliseconds(20) : .seconds(1))
+                if !isQuiet { busy += .seconds(1) }
+                if isQuiet { last[entry] = last[entry] ?? now }
+                session.polled(entry, outcome, at: now)
+            case .probe(let unit):
+                now = now + (isQuiet ? .milliseconds(20) : .seconds(1))
+                if !isQuiet { busy += .seconds(1) }
+                session.probed(unit, outcome, at: now)
+            }
+        }
+        for unit in 0..<4 {
+            let back = last[unit].map { $0 - quiet }
+            #expect(back.map { $0 < .seconds(8) } ?? false, "unit \(unit) came back after \(back as Any)")
+        }
+        #expect(busy < .seconds(80), "\(busy) of 600 s were spent on listening to the babbler")
+    }
+
+    /// A unit that has its bus to itself costs nobody anything: it is asked every 10 s however long it is away.
+    @Test func aLoneUnitIsAskedOften() {
+        var session = BusSession(entries: [.init(unit: 0, interval: .seconds(1))], unitCount: 1)
+        var now = Instant(nanoseconds: 0)
+        var tries: [Instant] = []
+        while now < Instant(nanoseconds: 0) + .seconds(300) {
+            switch session.next(at: now, offset: Self.offset) {
+            case .wait(let until): now = until
+            case .connect: Issue.record("the connection is there")
+            case .poll(let entry, _):
+                now = now + .milliseconds(500)
+                session.polled(entry, .silent(cost: .milliseconds(500)), at: now)
+            case .probe(let unit):
+                tries.append(now)
+                now = now + .milliseconds(500)
+                session.probed(unit, .silent(cost: .milliseconds(500)), at: now)
+            }
+        }
+        #expect(zip(tries, tries.dropFirst()).allSatisfy { $1 - $0 <= .milliseconds(10_500) })
+        #expect(tries.count >= 28)
+    }
+}

@@ -35,7 +35,7 @@ struct PollBench {
         let poll = MeterPoll(
             meter: Meter(id: "m", bus: "b", unit: 1, definition: definition, points: points, location: place),
             points: points, cost: .tcp)
-        let spans = poll.requests.map { "\($0.span.address):\($0.span.count)" }
+        let spans = poll.plan.requests.map { "\($0.span.address):\($0.span.count)" }
 
         var walls: [Double] = []
         var cpus: [Double] = []
@@ -54,9 +54,10 @@ struct PollBench {
         return line.text
     }
 
-    private func runOwn(_ poll: MeterPoll, port: UInt16) throws -> (wall: Double, cpu: Double) {
+    private func runOwn(_ planned: MeterPoll, port: UInt16) throws -> (wall: Double, cpu: Double) {
         var link = ModbusLink(BusSettings(id: "b", endpoint: .tcp(host: "127.0.0.1", port: port)))
         try link.connect()
+        var poll = planned
         let intake = Intake()
         let wall = Self.seconds(CLOCK_MONOTONIC)
         let cpu = Self.seconds(CLOCK_PROCESS_CPUTIME_ID)
@@ -64,7 +65,8 @@ struct PollBench {
             guard intake.promise(poll.points.count) else { throw LabError(.format, "the intake is full") }
             var readings: [Reading] = []
             readings.reserveCapacity(poll.points.count)
-            let outcome = poll.run(on: &link) { point, arrived, value in
+            let outcome = poll.run(on: &link) { point, arrived, result, _ in
+                guard case .value(let value) = result else { return }
                 readings.append(Reading(point: PointID(rawValue: UInt32(point + 1)), instant: arrived, value: value))
             }
             if let error = outcome.error { throw error }
