@@ -33,9 +33,9 @@ public struct LinkEvidence: Hashable, Sendable {
 }
 
 /// A frame, or what came in place of one, as `trace` gets it.
-public struct FrameTrace: Hashable, Sendable {
+public struct FrameTrace: Hashable, Codable, Sendable {
     /// What it is.
-    public enum Verdict: Hashable, Sendable {
+    public enum Verdict: Hashable, Codable, Sendable {
         /// Sent.
         case request
         /// The answer to the request before.

@@ -35,8 +35,11 @@ public struct MeterPoll: Sendable {
         var refusals: [Int: ModbusError] = [:]
     }
 
-    /// An answer: its request, when its last byte came, and its words.
-    typealias Answer = (PlannedRequest, Instant, UnsafeBufferPointer<UInt16>) -> Void
+    /// Asks the meter for a span: when its answer arrived, and its words.
+    public typealias Reader = (RegisterSpan) throws(ModbusError) -> (Instant, [UInt16])
+
+    /// What becomes of one point: its index, when its answer arrived, what its registers say, and the registers.
+    public typealias Taker = (Int, Instant, RegisterDecoder.Result, Slice<UnsafeBufferPointer<UInt16>>) -> Void
 
     /// The unit id.
     public let unit: UInt8
@@ -56,41 +59,30 @@ public struct MeterPoll: Sendable {
         plan = PollPlan(points: points.map(\.definition), limits: meter.definition.limits, cost: cost)
     }
 
-    /// Runs the poll on `link` and gives each point that was answered to `take`: its index, when its answer arrived, what
-    /// its registers say, and the registers. Begins no request once `isStopped`, nor more than `limit`: a meter that
-    /// refuses much is understood over several polls, for the bus has others to serve.
+    /// Runs the poll on `link` and gives each point that was answered to `take`. Begins no request once `isStopped`, nor
+    /// more than twice as many as planned: a meter that refuses much is understood over several polls, for the bus has
+    /// others to serve.
     public mutating func run(
-        on link: inout ModbusLink, atMost limit: Int? = nil, isStopped: () -> Bool = { false },
-        take: (Int, Instant, RegisterDecoder.Result, Slice<UnsafeBufferPointer<UInt16>>) -> Void
+        on link: inout ModbusLink, isStopped: () -> Bool = { false }, take: Taker
     ) -> Outcome {
-        let points = points
-        var (values, notAvailable) = (0, 0)
-        var outcome = walk(on: &link, atMost: limit ?? 2 * plan.requests.count + 4, isStopped: isStopped) {
-            request, arrived, words in
-            for slot in request.slots {
-                let definition = points[slot.point].definition
-                // Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
-                let result = RegisterDecoder(definition).decode(words, at: slot.offset)
-                if case .value = result { values += 1 } else { notAvailable += 1 }
-                take(slot.point, arrived, result, words[slot.offset..<slot.offset + definition.count])
-            }
+        let (unit, timing) = (unit, timing)
+        return walk(atMost: 2 * plan.requests.count + 4, isStopped: isStopped, take: take) {
+            span throws(ModbusError) in (try link.read(span, unit: unit, timing: timing), link.words)
         }
-        outcome.values = values
-        outcome.notAvailable = notAvailable
-        return outcome
     }
 
-    /// Runs the poll on `link` and keeps everything there is to show about each point.
-    public mutating func inspect(on link: inout ModbusLink) -> [PointResult] {
+    /// Runs the poll by `read` and keeps everything there is to show about each point.
+    public mutating func inspect(by read: Reader) -> [PointResult] {
         var results = [PointResult?](repeating: nil, count: points.count)
-        let outcome = run(on: &link, atMost: 2 * (points.count + plan.requests.count)) {
-            point, arrived, result, words in
-            if case .value(let value) = result {
-                results[point] = .value(value, at: arrived, words: Array(words))
-            } else {
-                results[point] = .notAvailable(words: Array(words))
-            }
-        }
+        let outcome = walk(
+            atMost: 2 * (points.count + plan.requests.count), isStopped: { false },
+            take: { point, arrived, result, words in
+                if case .value(let value) = result {
+                    results[point] = .value(value, at: arrived, words: Array(words))
+                } else {
+                    results[point] = .notAvailable(words: Array(words))
+                }
+            }, read: read)
         return results.enumerated().map { index, result in
             if let result { return result }
             guard let error = outcome.refusals[index] ?? outcome.error else {
@@ -119,7 +111,7 @@ public struct MeterPoll: Sendable {
     }
 
     private mutating func walk(
-        on link: inout ModbusLink, atMost limit: Int, isStopped: () -> Bool, take: Answer
+        atMost limit: Int, isStopped: () -> Bool, take: Taker, read: Reader
     ) -> Outcome {
         var outcome = Outcome()
         var isRead = [Bool](repeating: false, count: points.count)
@@ -137,8 +129,8 @@ public struct MeterPoll: Sendable {
             let begin = BootClock.now
             var change: PollPlan.Change?
             do throws(ModbusError) {
-                let arrived = try link.read(request.span, unit: unit, timing: timing)
-                link.words.withUnsafeBufferPointer { take(request, arrived, $0) }
+                let (arrived, words) = try read(request.span)
+                words.withUnsafeBufferPointer { decode(request, arrived, $0, &outcome, take) }
                 for slot in request.slots { isRead[slot.point] = true }
                 outcome.answered += 1
                 change = plan.recordAnswer(of: index)
@@ -170,6 +162,21 @@ public struct MeterPoll: Sendable {
     }
 }
 
+extension MeterPoll {
+    private func decode(
+        _ request: PlannedRequest, _ arrived: Instant, _ words: UnsafeBufferPointer<UInt16>, _ outcome: inout Outcome,
+        _ take: Taker
+    ) {
+        for slot in request.slots {
+            let definition = points[slot.point].definition
+            // Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
+            let result = RegisterDecoder(definition).decode(words, at: slot.offset)
+            if case .value = result { outcome.values += 1 } else { outcome.notAvailable += 1 }
+            take(slot.point, arrived, result, words[slot.offset..<slot.offset + definition.count])
+        }
+    }
+}
+
 extension PollPlan {
     /// The fewest registers that make sense to ask for; nil when there is no point to ask for.
     fileprivate var shortestSpan: RegisterSpan? {
@@ -179,7 +186,7 @@ extension PollPlan {
 
 extension ModbusError {
     /// Whether the unit itself answered. A gateway's "no such path" and "no answer" (10, 11) are its silence.
-    var isAnswer: Bool {
+    public var isAnswer: Bool {
         if case .exception(let code) = code { code != 10 && code != 11 } else { false }
     }
 

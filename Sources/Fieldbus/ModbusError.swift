@@ -2,9 +2,9 @@ public import Metering
 internal import Posix
 
 /// A request to a meter that gave no values: what happened, where, and what to look at next.
-public struct ModbusError: Error, Hashable, Sendable {
+public struct ModbusError: Error, Hashable, Codable, Sendable {
     /// What happened.
-    public enum Code: Error, Hashable, Sendable {
+    public enum Code: Error, Hashable, Codable, Sendable {
         /// No connection to the endpoint (errno).
         case noConnection(Int32)
         /// The endpoint's name leads nowhere (the resolver's words).
@@ -42,7 +42,7 @@ public struct ModbusError: Error, Hashable, Sendable {
     }
 
     /// How the endpoint was reached.
-    public enum Transport: Hashable, Sendable {
+    public enum Transport: Hashable, Codable, Sendable {
         /// As in `BusSettings.Endpoint`.
         case tcp, rtuOverTCP, serial
     }

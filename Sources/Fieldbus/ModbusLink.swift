@@ -121,16 +121,19 @@ public struct ModbusLink: ~Copyable {
     }
 
     /// What `unit` tells of itself by Read Device Identification (function 43, MEI type 14): the objects of the basic
-    /// category and, where it has them, of the regular one. Text that is no UTF-8 is taken for Latin-1.
+    /// category and, where it has them, of the regular one. Text that is no UTF-8 is taken for Latin-1. After `deadline`
+    /// no more of it is asked for.
     public mutating func deviceIdentification(
-        unit: UInt8, timing: Timing = Timing()
+        unit: UInt8, timing: Timing = Timing(), until deadline: Instant = Instant(nanoseconds: .max)
     ) throws(ModbusError) -> [UInt8: String] {
         var objects: [UInt8: String] = [:]
-        let conformity = try identify(.basic, from: 0, unit, timing, into: &objects)
+        let conformity = try identify(.basic, from: 0, unit, timing, until: deadline, into: &objects)
         // The low bits of the conformity level name the highest category.
-        guard conformity & 0x7F >= ReadRequest.Category.regular.rawValue else { return objects }
+        guard conformity & 0x7F >= ReadRequest.Category.regular.rawValue, BootClock.now < deadline else {
+            return objects
+        }
         do throws(ModbusError) {
-            _ = try identify(.regular, from: 3, unit, timing, into: &objects)
+            _ = try identify(.regular, from: 3, unit, timing, until: deadline, into: &objects)
         } catch {
             // Some units claim more than they have; what they have is worth more than the refusal.
             guard case .exception = error.code else { throw error }
@@ -201,7 +204,7 @@ public struct ModbusLink: ~Copyable {
 
     /// Reads a category of objects, page by page. Returns the conformity level.
     private mutating func identify(
-        _ category: ReadRequest.Category, from first: UInt8, _ unit: UInt8, _ timing: Timing,
+        _ category: ReadRequest.Category, from first: UInt8, _ unit: UInt8, _ timing: Timing, until deadline: Instant,
         into objects: inout [UInt8: String]
     ) throws(ModbusError) -> UInt8 {
         var next = first
@@ -216,7 +219,7 @@ public struct ModbusLink: ~Copyable {
                 start = end
             }
             // The next object's id must grow: a unit that begins anew would never end.
-            guard more == 0xFF, following > next else { return conformity }
+            guard more == 0xFF, following > next, BootClock.now < deadline else { return conformity }
             next = following
         }
     }

@@ -109,7 +109,7 @@ public final class Agent {
     private func supervise() throws(AgentError) -> Bool {
         let ready = Poller.readable([signals.descriptor, listener.descriptor], within: Self.trimInterval)
         if ready.isEmpty { tidy() }
-        if ready.contains(listener.descriptor) { listener.serve { answer($0) } }
+        if ready.contains(listener.descriptor) { listener.serve { answer($0, $1) } }
         if ready.contains(signals.descriptor) {
             switch signals.next() {
             case .terminate: return false
@@ -127,10 +127,13 @@ public final class Agent {
         isStartOver = true
     }
 
-    private func answer(_ question: String) -> [UInt8] {
-        switch question {
-        case "status": report().json
-        default: Array(#"{"error":"unknown question"}"#.utf8)
+    private func answer(_ question: String, _ asker: UnixAsker) {
+        if question == "status" {
+            _ = asker.send(report().json)
+        } else if let question = BusQuestion(text: question) {
+            services.buses.ask(question, for: asker)
+        } else {
+            _ = asker.send(Array(#"{"error":"unknown question"}"#.utf8))
         }
     }
 

@@ -42,8 +42,10 @@ public struct MeterReadout: Codable, Sendable {
     public var model: String
     /// How far the register map is confirmed: `manual`, `agreed` or `own`.
     public var status: String
-    /// How many requests it took.
-    public var requests: Int
+    /// The PDUs of the requests it took, in hexadecimal: function code, address, count.
+    public var requests: [String]
+    /// Whether the running agent lent its bus for it.
+    public var isLent: Bool
     /// How long it took, with the connection.
     public var milliseconds: Double
     /// When, by this machine's clock.
@@ -58,7 +60,7 @@ public struct MeterReadout: Codable, Sendable {
     /// How many points have a value.
     public var values: Int { points.count { $0.value != nil } }
 
-    /// Reads the meter `id` of the configuration once. Blocks; makes a connection of its own.
+    /// Reads the meter `id` of the configuration once: over the running agent's connection, or one of its own. Blocks.
     public init(of id: String, options: Agent.Options) throws(AgentError) {
         let configuration = try AgentConfiguration(checked: options)
         guard let meter = configuration.meters.first(where: { $0.id == id }),
@@ -68,10 +70,31 @@ public struct MeterReadout: Codable, Sendable {
                 code: .usage, message: "\(options.configuration) has no meter \(id)",
                 hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
-        var link = ModbusLink(settings)
+        var access = BusAccess(settings, socket: options.socket)
         var poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
+        var obstacle: AgentError?
+        var requests: [String] = []
         let begin = BootClock.now
-        let results = poll.inspect(on: &link)
+        let results = poll.inspect { span throws(ModbusError) in
+            var step = BusStep.read(span, of: meter.unit)
+            step.timeoutMilliseconds = meter.timing.or(settings.timing).responseTimeout?.wholeMilliseconds
+            let answer: BusAnswer
+            do throws(AgentError) {
+                answer = try access.take(step)
+            } catch {
+                obstacle = error
+                throw ModbusError(code: .timeout, endpoint: settings.endpoint.description, unit: meter.unit, span: span)
+            }
+            requests += answer.frames.filter(\.isSent).map { PDU(of: $0, settings).text }
+            if let error = answer.error { throw error }
+            guard let words = answer.words, words.count == span.count else {
+                throw ModbusError(
+                    code: .malformed("\(answer.words?.count ?? 0) registers"),
+                    endpoint: settings.endpoint.description, unit: meter.unit, span: span)
+            }
+            return (answer.end, words)
+        }
+        if let obstacle { throw obstacle }
         let end = BootClock.now
         self.meter = id
         bus = settings.id
@@ -79,7 +102,8 @@ public struct MeterReadout: Codable, Sendable {
         unit = meter.unit
         model = meter.definition.model
         status = meter.definition.status.rawValue
-        requests = poll.plan.requests.count
+        self.requests = requests
+        isLent = access.isLent
         milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
         time = BootClock.offset.timestamp(of: end).description
         points = zip(meter.points, results).map { Line($0, $1) }

@@ -2,7 +2,7 @@
 ///
 /// It never jumps and goes on during suspend, so every order, age, interval and timeout is measured with it.
 /// It means nothing on another boot.
-public struct Instant: Hashable, Comparable, Sendable {
+public struct Instant: Hashable, Comparable, Codable, Sendable {
     /// Nanoseconds since boot.
     public var nanoseconds: Int64
 

@@ -2,7 +2,7 @@
 ///
 /// There is no case for a code that writes: parthe cannot form such a request. Coils and discrete inputs are bits; each
 /// counts as one register that holds 0 or 1.
-public enum RegisterFunction: UInt8, Hashable, Sendable, CaseIterable {
+public enum RegisterFunction: UInt8, Hashable, Codable, Sendable, CaseIterable {
     /// Read Coils (0x01).
     case coil = 1
     /// Read Discrete Inputs (0x02).
@@ -73,7 +73,7 @@ public enum WordOrder: String, Hashable, Sendable, CaseIterable {
 }
 
 /// A run of registers that one request reads.
-public struct RegisterSpan: Hashable, Sendable {
+public struct RegisterSpan: Hashable, Codable, Sendable {
     /// The function code.
     public var function: RegisterFunction
     /// Zero-based PDU address of the first register.

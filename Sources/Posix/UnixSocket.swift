@@ -8,7 +8,7 @@ public struct UnixListener: ~Copyable {
     private let path: String
 
     /// Longest question, in bytes.
-    private static let longestQuestion = 1024
+    private static let longestQuestion = 4096
 
     /// Listens at `path` (mode 0660). A socket left by a dead process is replaced; a living one is an error
     /// (EADDRINUSE).
@@ -56,36 +56,71 @@ public struct UnixListener: ~Copyable {
         throw PosixError("listen", path, code: EADDRINUSE)
     }
 
-    /// Answers one waiting question. A peer that says or takes nothing for a second is dropped.
-    public func serve(_ answer: (String) -> [UInt8]) {
+    /// Takes one waiting question to `answer`, who may keep the asker and reply later, from any thread. A peer that says
+    /// nothing for a second is dropped.
+    public func serve(_ answer: (String, UnixAsker) -> Void) {
         let peer = accept(descriptor, nil, nil)
         guard peer >= 0 else { return }
-        defer { close(peer) }
-        // One second for the whole question, and one for each part of the answer that its socket buffer does not take.
+        _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
+        let asker = UnixAsker(peer)
         guard let question = UnixSocket.readLine(peer, limit: Self.longestQuestion, within: .seconds(1)) else { return }
+        // One second for each part of the answer that its socket buffer does not take.
         UnixSocket.limitWaits(of: peer, seconds: 1)
-        _ = UnixSocket.writeAll(answer(question), to: peer)
+        answer(question, asker)
+    }
+}
+
+/// Who asked a question at a Unix socket, and waits for the answer. Closed when nobody holds it any more.
+public final class UnixAsker: Sendable {
+    private let descriptor: Int32
+
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Sends a part of the answer; false when it is not taken within a second, or the asker is gone.
+    public func send(_ bytes: [UInt8]) -> Bool {
+        UnixSocket.writeAll(bytes, to: descriptor)
+    }
+
+    /// Whether the asker still waits.
+    public var isThere: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
     }
 }
 
 /// The asking end of a Unix socket.
 public enum UnixSocket {
-    /// Sends one line to `path` and returns all that comes back. Waits at most 5 s for each part.
-    public static func ask(_ question: String, at path: String) throws(PosixError) -> [UInt8] {
+    /// Sends one line to `path` and returns all that comes back. Waits at most `seconds` for each part.
+    public static func ask(_ question: String, at path: String, seconds: Int = 5) throws(PosixError) -> [UInt8] {
+        var answer: [UInt8] = []
+        try ask(question, at: path, seconds: seconds) { answer.append(contentsOf: $0) }
+        return answer
+    }
+
+    /// Sends one line to `path` and gives what comes back to `take`, part by part, until the other end closes. Waits at
+    /// most `seconds` for each part.
+    public static func ask(
+        _ question: String, at path: String, seconds: Int, take: (ArraySlice<UInt8>) -> Void
+    ) throws(PosixError) {
         let peer = try connect(path)
         defer { close(peer) }
-        limitWaits(of: peer, seconds: 5)
+        limitWaits(of: peer, seconds: seconds)
         guard writeAll(Array((question + "\n").utf8), to: peer) else { throw PosixError("ask", path, code: errno) }
-        var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = read(peer, &buffer, buffer.count)
-            if count == 0 { return answer }
+            if count == 0 { return }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw PosixError("ask", path, code: errno)
             }
-            answer.append(contentsOf: buffer[..<count])
+            take(buffer[..<count])
         }
     }
 

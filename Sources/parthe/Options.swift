@@ -24,4 +24,9 @@ extension Agent.Options {
     init(_ options: ConfigurationOptions) {
         self.init(configuration: options.config, state: "", socket: "", share: options.share)
     }
+
+    /// The options of a command that reads the configuration and asks the running agent.
+    init(_ options: ConfigurationOptions, _ agent: SocketOption) {
+        self.init(configuration: options.config, state: "", socket: agent.socket, share: options.share)
+    }
 }

@@ -6,7 +6,7 @@ struct ReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "read", abstract: "Read one meter now, and show every point.",
         discussion: """
-            Makes a connection of its own, beside the running agent. Registers are shown zero-based, as the request \
+            Goes through the running agent, which lends its bus, or alone where none runs. Registers are shown zero-based, as the request \
             carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
             Exit code 0 when every point has a value, 1 when some have none, 69 when \
             the meter does not answer, 64 when there is no such meter.
@@ -14,11 +14,12 @@ struct ReadCommand: ParsableCommand {
 
     @Argument(help: "The meter's id in the configuration.") var meter: String
     @OptionGroup var files: ConfigurationOptions
+    @OptionGroup var agent: SocketOption
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try withExitCodes {
-            let readout = try MeterReadout(of: meter, options: Agent.Options(files))
+            let readout = try MeterReadout(of: meter, options: Agent.Options(files, agent))
             if json { Terminal.write(readout.json) } else { show(readout) }
             if readout.points.allSatisfy(\.words.isEmpty) { throw ExitCode.unavailable }
             if readout.values < readout.points.count { throw ExitCode.partly }
@@ -29,12 +30,12 @@ struct ReadCommand: ParsableCommand {
         let points = counted(readout.points.count, "point")
         let result =
             readout.values > 0
-            ? "\(readout.values) of \(points) in \(counted(readout.requests, "request"))" : "none of \(points)"
+            ? "\(readout.values) of \(points) in \(counted(readout.requests.count, "request"))" : "none of \(points)"
         print(
             """
             \(Terminal.paint(readout.meter, .bold)): \(readout.model) (\(readout.status)), \(readout.endpoint) \
             unit \(readout.unit)
-            \(result), \(readout.milliseconds) ms, \(readout.time)
+            \(result), \(readout.milliseconds) ms\(readout.isLent ? " through the agent" : ""), \(readout.time)
 
             """)
         // A meter that answers without any value is worth looking at as well.

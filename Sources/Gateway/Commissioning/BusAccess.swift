@@ -1,0 +1,61 @@
+internal import Configuration
+internal import Fieldbus
+internal import Glibc
+internal import Metering
+internal import Posix
+
+/// A way to a bus for one command: through the running agent, which lends it step by step, or alone when none runs.
+struct BusAccess: ~Copyable {
+    /// The bus.
+    let settings: BusSettings
+    private let socket: String
+    private var link: ModbusLink
+    private var isThroughAgent: Bool
+
+    /// A step takes 2 s at most, and waits for the poll before it and for steps of others.
+    private static let patience = 15
+
+    /// A way to `settings`; asks the agent at `socket` whether it has the bus.
+    init(_ settings: BusSettings, socket: String) {
+        self.settings = settings
+        self.socket = socket
+        link = ModbusLink(settings)
+        isThroughAgent = true
+    }
+
+    /// Whether the last step went through the running agent.
+    var isLent: Bool { isThroughAgent }
+
+    /// Takes one step.
+    mutating func take(_ step: BusStep) throws(AgentError) -> BusAnswer {
+        if isThroughAgent {
+            if let answer = try askAgent(step) { return answer }
+            isThroughAgent = false
+        }
+        return step.take(on: &link, settings)
+    }
+
+    /// Asks the agent; nil when there is none, or it does not use this bus.
+    private func askAgent(_ step: BusStep) throws(AgentError) -> BusAnswer? {
+        let json: [UInt8]
+        do throws(PosixError) {
+            json = try UnixSocket.ask(
+                BusQuestion(bus: settings.id, step: step).text, at: socket, seconds: Self.patience)
+        } catch {
+            if error.code == ENOENT || error.code == ECONNREFUSED { return nil }
+            throw AgentError(
+                code: .system, message: "the agent at \(socket) does not lend bus \(settings.id): \(error)",
+                hint: error.code == EACCES
+                    ? "ask as the agent's user, as one of its group, or with sudo"
+                    : "it may be ending, or the bus may be busy: try again")
+        }
+        switch BusReply(json: json) {
+        case .answer(let answer): return answer
+        case .noBus: return nil
+        case nil:
+            throw AgentError(
+                code: .system, message: "the agent at \(socket) gave no answer for bus \(settings.id)",
+                hint: "it may be ending, or be of another version: look at `parthe status`")
+        }
+    }
+}
