@@ -4,7 +4,7 @@ internal import Posix
 // The section `meters` and the files of the folder `meters/`.
 
 private enum MeterKey: String, SectionKey {
-    case id, bus, unit, model, at, interval, points, location, limits, timing, defaults
+    case id, bus, unit, model, at, interval, keep, points, location, limits, timing, defaults
     case ratedPower = "rated_power"
 
     var example: String {
@@ -15,6 +15,7 @@ private enum MeterKey: String, SectionKey {
         case .model: "model: eastron-sdm630"
         case .at: "at: 40121"
         case .interval: "interval: 10s"
+        case .keep: "keep: {every: 15m}"
         case .points: "points: [active-power, active-energy-import]"
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
         case .limits: "limits: {registers: 80, gap: 16}"
@@ -32,13 +33,27 @@ private enum MeterKey: String, SectionKey {
 
 /// A point of a model that is chosen with a setting of its own.
 private enum ChosenPointKey: String, SectionKey {
-    case name, interval
+    case name, interval, keep
 
-    var example: String { self == .name ? "name: active-power" : "interval: 1m" }
+    var example: String { PointKey(rawValue: rawValue)?.example ?? rawValue }
 }
 
-/// A point of a meter's definition by its place there, and the interval that is its own.
-private typealias Choice = (place: Int, interval: Duration?)
+/// A point of a meter's definition by its place there, and what is its own.
+private struct Choice {
+    var place: Int
+    var own = Own()
+
+    /// What a point may say otherwise than its meter.
+    struct Own {
+        var interval: Duration?
+        var keep: KeepPolicy?
+
+        /// This, and where it says nothing what the definition says.
+        func or(_ point: PointDefinition) -> Own {
+            Own(interval: interval ?? point.interval, keep: keep ?? point.keep)
+        }
+    }
+}
 
 extension Assembly {
     /// The meters of the main file.
@@ -103,20 +118,23 @@ extension Assembly {
         if let bus { busesInUse.insert(bus) }
         let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id, isPart: section.has(.at)) }
         let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
+        let keep = section.value(.keep, or: .all) { KeepPolicy.read($0) }
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
         let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
         let ratedPower = section.value(.ratedPower, or: nil) { $0.power().map(Optional.some) }
-        guard let id, let bus, let unit, let location, let timing, let ratedPower, let (model, points) = chosen else {
-            return nil
-        }
+        guard let id, let bus, let unit, let location, let timing, let ratedPower, let keep,
+            let (model, points) = chosen
+        else { return nil }
         var definition = model
         definition.ratedPower = ratedPower ?? model.ratedPower
         guard checkWidth(of: points.map { definition.points[$0.place] }, definition.limits, section) else { return nil }
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
             points: points.map {
-                Point(meter: id, model: definition.points, place: $0.place, interval: $0.interval ?? interval)
+                Point(
+                    meter: id, model: definition.points, place: $0.place, interval: $0.own.interval ?? interval,
+                    keep: $0.own.keep ?? keep)
             },
             location: location, timing: timing.or(definition.timing))
     }
@@ -198,7 +216,7 @@ extension Assembly {
     }
 
     private func all(of definition: MeterDefinition) -> [Choice] {
-        definition.points.enumerated().map { ($0.offset, $0.element.interval) }
+        definition.points.enumerated().map { Choice(place: $0.offset, own: Choice.Own().or($0.element)) }
     }
 
     /// The definition of a model; each file is read once in a run, and what is wrong in it is told once.
@@ -223,7 +241,7 @@ extension Assembly {
         return definition
     }
 
-    /// Some of a definition's points, in its order: names, or `{name: …, interval: …}`.
+    /// Some of a definition's points, in its order: names, or `{name: …, interval: …, keep: …}`.
     private func choose(_ field: Field, of definition: MeterDefinition) -> [Choice]? {
         guard let items = field.items(example: "[active-power, {name: active-energy-import, interval: 1m}]") else {
             return nil
@@ -232,10 +250,10 @@ extension Assembly {
             field.error("\(items.count) points are chosen", hint: "leave points out to read all of them")
             return nil
         }
-        var chosen: [String: Duration?] = [:]
+        var chosen: [String: Choice.Own] = [:]
         var places: [String: Place] = [:]
         for item in items {
-            guard let (name, nameField, interval) = choice(item) else { continue }
+            guard let (name, nameField, own) = choice(item) else { continue }
             if let first = places[name] {
                 nameField.error("\"\(name)\" is chosen already", hint: "first in line \(first.line); remove one")
             } else if !definition.points.contains(where: { $0.name == name }) {
@@ -244,23 +262,27 @@ extension Assembly {
                     hint: Suggestion.hint(for: name, among: definition.points.map(\.name), called: "points"))
             }
             places[name] = places[name] ?? nameField.node.place
-            chosen[name] = .some(interval)
+            chosen[name] = own
         }
         return definition.points.enumerated().compactMap { place, point in
-            chosen[point.name].map { (place, $0 ?? point.interval) }
+            chosen[point.name].map { Choice(place: place, own: $0.or(point)) }
         }
     }
 
-    private func choice(_ field: Field) -> (name: String, field: Field, interval: Duration?)? {
-        if case .scalar = field.node.content { return field.text("a point's name").map { ($0, field, nil) } }
+    private func choice(_ field: Field) -> (name: String, field: Field, own: Choice.Own)? {
+        if case .scalar = field.node.content {
+            return field.text("a point's name").map { ($0, field, Choice.Own()) }
+        }
         let advice = { (key: String) in
             PointKey(rawValue: key).map { _ in "a model's points are chosen by name; leave model out to write your own"
             }
         }
         guard let section = Section<ChosenPointKey>(field, advice: advice) else { return nil }
-        let interval = section.optional(.interval)?.pollInterval()
+        let own = Choice.Own(
+            interval: section.optional(.interval)?.pollInterval(),
+            keep: section.optional(.keep).flatMap { KeepPolicy.read($0) })
         guard let nameField = section.required(.name), let name = nameField.text("a point's name") else { return nil }
-        return (name, nameField, interval)
+        return (name, nameField, own)
     }
 
     private func ownPoints(_ section: Section<MeterKey>, id: String) -> (MeterDefinition, [Choice])? {

@@ -3,7 +3,7 @@ internal import Metering
 /// The keys of a point, in a definition and in a meter without model.
 enum PointKey: String, SectionKey {
     case name, quantity, unit, register, function, type, order, scale, offset, kind, obis, interval
-    case count, bits, map
+    case count, bits, map, rollover, keep
     case notAvailable = "not_available"
     case scaleBy = "scale_by"
     case maximumRate = "max_rate"
@@ -15,6 +15,8 @@ enum PointKey: String, SectionKey {
         case .map: "map: {raw: [4000, 20000], value: [0, 10]}"
         case .scaleBy: "scale_by: {register: 12, as: exponent}"
         case .maximumRate: "max_rate: 6"
+        case .rollover: "rollover: 1000000"
+        case .keep: "keep: {every: 15m}"
         case .name: "name: active-power"
         case .quantity: "quantity: active-power"
         case .unit: "unit: W"
@@ -123,6 +125,8 @@ struct PointReader {
         let address = section.required(.register).flatMap { register($0, type: type) }
         let conversion = conversion(section, type: type, address: address)
         let maximumRate = section.value(.maximumRate, or: nil) { $0.scale().map(Optional.some) }
+        let rollover = section.value(.rollover, or: nil) { $0.scale().map(Optional.some) }
+        let keep = section.value(.keep, or: nil) { KeepPolicy.read($0).map(Optional.some) }
         let obis = section.value(.obis, or: nil) { $0.obis().map(Optional.some) }
         let interval = section.value(.interval, or: nil) { $0.pollInterval().map(Optional.some) }
         let codes = section.value(.notAvailable, or: type.flatMap { defaults.notAvailable[$0] } ?? []) { field in
@@ -132,12 +136,12 @@ struct PointReader {
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
         if let function, let type { checkType(type, of: function, at: section) }
         guard let name, let quantity, let unit, let kind, let function, let type, let order, let address,
-            let conversion, let obis, let interval, let codes, let maximumRate
+            let conversion, let obis, let interval, let codes, let maximumRate, let rollover, let keep
         else { return nil }
         return PointDefinition(
             name: name, quantity: quantity, unit: unit, kind: kind, function: function, address: address, type: type,
             order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
-            maximumRate: maximumRate)
+            maximumRate: maximumRate, rollover: rollover, keep: keep)
     }
 
     /// Bits are read as bits, registers as everything else.

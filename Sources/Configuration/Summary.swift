@@ -39,7 +39,7 @@ private struct SummaryText {
             let kind =
                 definition.status == .own && definition.sources.isEmpty && definition.manufacturer == "unknown"
                 ? "points of its own" : "\(definition.model) (\(definition.status.rawValue))"
-            var parts = [meter.id, "bus \(meter.bus) unit \(meter.unit)", kind, points(of: meter)]
+            var parts = [meter.id, "bus \(meter.bus) unit \(meter.unit)", kind, points(of: meter)] + kept(of: meter)
             if meter.location != configuration.gateway.location { parts.append(place(meter.location)) }
             add("meter", parts)
             // A choice is worth seeing; a whole definition would fill the screen.
@@ -48,8 +48,14 @@ private struct SummaryText {
             }
         }
         let points = configuration.meters.flatMap(\.points)
-        let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.interval.wholeMilliseconds)) }
-        add("in all", [count(points.count, "point"), "\(grouped(Int64(daily.rounded()))) readings a day"])
+        let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.leastDelivery.wholeMilliseconds)) }
+        let isLimit = points.contains { if case .changes = $0.keep { true } else { false } }
+        add(
+            "in all",
+            [
+                count(points.count, "point"),
+                (isLimit ? "at most " : "") + "\(grouped(Int64(daily.rounded()))) readings a day",
+            ])
     }
 
     mutating func uplinks(_ uplinks: [UplinkSettings]) {
@@ -107,6 +113,20 @@ private struct SummaryText {
         return "\(total): " + parts.joined(separator: ", ")
     }
 
+    /// `keeps the mean of 15m (60 points)`.
+    private func kept(of meter: Meter) -> [String] {
+        let policies = Dictionary(grouping: meter.points.filter { $0.keep != .all }, by: \.keep).mapValues(\.count)
+        return policies.map { policy, points in
+            let which = points == meter.points.count ? "" : " of \(count(points, "point"))"
+            switch policy {
+            case .all: return ""
+            case .changes(_, let heartbeat): return "keeps changes\(which) and one reading each \(Span.text(heartbeat))"
+            case .interval(let interval, let aggregate):
+                return "keeps the \(aggregate.rawValue) of each \(Span.text(interval))\(which)"
+            }
+        }.sorted()
+    }
+
     private func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
 
     /// 5356800 → `5 356 800`.
@@ -155,5 +175,12 @@ private struct SummaryText {
 
     private func clean(_ text: String) -> String {
         String(text.map { $0.isNewline ? " " : $0 })
+    }
+}
+
+extension Point {
+    /// How often a reading of it is kept, at most.
+    fileprivate var leastDelivery: Duration {
+        if case .interval(let interval, _) = keep { max(interval, self.interval) } else { interval }
     }
 }

@@ -55,8 +55,14 @@ public struct MeterStatus: Hashable, Sendable {
     public var omittedPolls: UInt64 = 0
     /// Polls skipped because the intake was full.
     public var skippedPolls: UInt64 = 0
-    /// Values handed over.
+    /// Readings handed over, after the choice of what is kept.
     public var readings: UInt64 = 0
+    /// Counters whose last value is withheld, because it fell: the next poll decides.
+    public var withheld = 0
+    /// Values of counters that were no readings, because they fell for one poll.
+    public var glitches: UInt64 = 0
+    /// Its serial number, once it was read.
+    public var serial: String?
     /// Points the meter has no value for, in the last poll.
     public var notAvailable: Int = 0
     /// What went wrong in the last poll; nil when nothing did.

@@ -47,7 +47,8 @@ public struct MeterPoll: Sendable {
     public let points: [Point]
     /// The requests, and what the meter's refusals have taught about them.
     public private(set) var plan: PollPlan
-    private let timing: Timing
+    /// The meter's timing, as it states it.
+    let timing: Timing
     /// The request that the next poll begins with.
     private var first = 0
 

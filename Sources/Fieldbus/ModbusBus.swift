@@ -5,9 +5,9 @@ internal import Synchronization
 /// Reads the meters of one bus: one actor, one thread; the poll loop runs inside it, one hand-over a poll.
 ///
 /// Flow: `BusSession` says what to do next, a poll or a probe of a silent unit → room is promised by the intake →
-/// `MeterPoll` asks the meter and decodes → the readings go to the intake → the status is published. Between two polls
-/// the bus can be lent, so that a technician's questions go over the connection that there is. Blocking libmodbus calls
-/// hold only this bus's thread.
+/// `MeterPoll` asks the meter and decodes → `ReadingGate` judges counters and chooses what is kept → the readings go to
+/// the intake → the status is published. Between two polls the bus can be lent, so that a technician's questions go over
+/// the connection that there is. Blocking libmodbus calls hold only this bus's thread.
 public actor ModbusBus {
     /// Something that a log should say: told when it begins and when it ends, not at every poll.
     public enum Event: Sendable {
@@ -17,6 +17,8 @@ public actor ModbusBus {
         case recovered(meter: String, after: Duration)
         /// The meter refuses these points whatever is tried: they are not asked any more.
         case dropped(meter: String, points: [String])
+        /// Something happened to a meter or its counter.
+        case happened(MeterEvent)
     }
 
     /// Something to do with the link between two polls, with the bus's settings, for 2 s at most.
@@ -28,11 +30,20 @@ public actor ModbusBus {
         var unit: Int
         var interval: Duration
         var poll: MeterPoll
-        var ids: [PointID]
         /// When the points that the meter refuses were last asked again.
         var reconsidered: Instant?
         /// How long the last complete poll took; before it, what the wire takes.
         var duration = Duration.zero
+    }
+
+    /// Which device a meter is.
+    private struct Identity {
+        let register: MeterIdentity.Register
+        let meter: String
+        var watch: SerialWatch
+
+        /// The name under which the serial number is remembered.
+        static func name(of meter: String) -> String { "serial " + meter }
     }
 
     /// The executor that the actor runs on.
@@ -46,6 +57,10 @@ public actor ModbusBus {
 
     private nonisolated let executor: ThreadExecutor
     private var entries: [Entry]
+    /// By entry.
+    private var gates: [ReadingGate]
+    /// By meter; nil where its definition does not say where the serial number stands.
+    private var identities: [Identity?]
     private let intake: Intake
     private let onEvent: @Sendable (Event) -> Void
     private var link: ModbusLink
@@ -62,12 +77,14 @@ public actor ModbusBus {
     /// The same where it refuses all of them.
     private static let reconsiderSoon = Duration.seconds(60)
 
-    /// The bus `settings` with its `meters`; `ids` names the spool's number of every point key.
+    /// The bus `settings` with its `meters`; `ids` names the spool's number of every point key, `memory` is what was
+    /// remembered over a restart.
     public init(
-        settings: BusSettings, meters: [Meter], ids: [String: PointID], intake: Intake,
-        onEvent: @escaping @Sendable (Event) -> Void
+        settings: BusSettings, meters: [Meter], ids: [String: PointID], memory: [String: String] = [:],
+        intake: Intake, onEvent: @escaping @Sendable (Event) -> Void
     ) {
         var entries: [Entry] = []
+        var gates: [ReadingGate] = []
         let units = Array(Set(meters.map(\.unit))).sorted()
         for (index, meter) in meters.enumerated() {
             guard let unit = units.firstIndex(of: meter.unit) else { continue }
@@ -76,11 +93,21 @@ public actor ModbusBus {
                     preconditionFailure("a point of \(meter.id) has no number in the spool")
                 }
                 let poll = MeterPoll(meter: meter, points: points, cost: RequestCost(of: meter, on: settings))
-                entries.append(Entry(meter: index, unit: unit, interval: interval, poll: poll, ids: numbers))
+                entries.append(Entry(meter: index, unit: unit, interval: interval, poll: poll))
+                gates.append(
+                    ReadingGate(
+                        points: points, ids: numbers, ratedPower: meter.definition.ratedPower, memory: memory))
             }
         }
         self.settings = settings
         self.entries = entries
+        self.gates = gates
+        identities = meters.map { meter in
+            meter.definition.identity?.serial.map {
+                Identity(
+                    register: $0, meter: meter.id, watch: SerialWatch(serial: memory[Identity.name(of: meter.id)]))
+            }
+        }
         self.intake = intake
         self.onEvent = onEvent
         link = ModbusLink(settings)
@@ -125,12 +152,14 @@ public actor ModbusBus {
             case .connect: connect()
             case .wait(let deadline):
                 publishAbsence()
+                endIntervals()
                 if loans.withLock({ $0.isEmpty }) {
                     await executor.sleep(until: min(deadline, now + Self.longestSleep))
                 }
             }
         }
         link.close()
+        finish()
         executor.stop()
     }
 
@@ -152,28 +181,121 @@ public actor ModbusBus {
     }
 
     private func poll(_ index: Int, _ slot: Timestamp) {
-        guard intake.promise(entries[index].ids.count) else {
-            let meter = entries[index].meter
+        let meter = entries[index].meter
+        let room = gates[index].capacity + withheld(of: meter, but: index)
+        guard intake.promise(room) else {
             shared.withLock { $0.meters[meter].skippedPolls += 1 }
             return
         }
-        let ids = entries[index].ids
-        var readings: [Reading] = []
-        readings.reserveCapacity(ids.count)
         let begin = BootClock.now
         reconsider(index, at: begin)
+        var taken = Taken(offset: BootClock.offset)
+        taken.readings.reserveCapacity(room)
+        // Values wait for the serial number where it is to be looked at: they may be another device's.
+        let looksFirst = identities[meter]?.watch.isDue(at: begin) ?? false
+        var waiting: [(point: Int, at: Instant, value: Value, words: [UInt16])] = []
         let outcome = entries[index].poll.run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
-            point, arrived, result, _ in
-            if case .value(let value) = result {
-                readings.append(Reading(point: ids[point], instant: arrived, value: value))
+            point, arrived, result, words in
+            guard case .value(let value) = result else { return }
+            if looksFirst {
+                waiting.append((point, arrived, value, Array(words)))
+            } else {
+                take(point, value, at: arrived, words, of: index, &taken)
             }
         }
+        if looksFirst, outcome.answered > 0 { lookAtSerial(ofMeter: meter, by: index, &taken) }
+        for (point, arrived, value, words) in waiting { take(point, value, at: arrived, words[...], of: index, &taken) }
+        if !looksFirst, gates[index].isInDoubt, let identity = identities[meter], identity.watch.isTelling {
+            lookAtSerial(ofMeter: meter, by: index, &taken)
+        }
         let end = BootClock.now
-        intake.put(readings, promised: ids.count)
+        let arrived = taken.readings.last?.instant
+        gates[index].end(at: end, offset: taken.offset) { taken.readings.append($0) }
+        intake.put(taken.readings, promised: room)
+        intake.note(memory: taken.memory.merging(gates[index].memory(at: end)) { new, _ in new }, events: taken.events)
         load.add(from: begin, to: end)
+        if outcome.session != .answered { identities[meter]?.watch.suspect(at: end) }
         session.polled(index, outcome.session, at: end)
         if outcome.error == nil { entries[index].duration = end - begin }
-        publish(index, outcome, slot: slot, last: readings.last?.instant, begin: begin, end: end)
+        publish(index, outcome, taken, slot: slot, last: arrived, begin: begin, end: end)
+    }
+
+    /// What one poll brought, after judgement.
+    private struct Taken {
+        let offset: ClockOffset
+        var readings: [Reading] = []
+        var events: [MeterEvent] = []
+        var memory: [String: String] = [:]
+    }
+
+    private func take(
+        _ point: Int, _ value: Value, at arrived: Instant, _ words: some Collection<UInt16>, of index: Int,
+        _ taken: inout Taken
+    ) {
+        gates[index].take(
+            point, value, at: arrived, words: words, offset: taken.offset, keep: { taken.readings.append($0) },
+            tell: { taken.events.append($0) })
+    }
+
+    /// Withheld readings of the meter's other entries, which the news of a swap releases.
+    private func withheld(of meter: Int, but index: Int) -> Int {
+        guard identities[meter] != nil, entries.count > 1 else { return 0 }
+        return entries.indices.reduce(0) {
+            $1 != index && entries[$1].meter == meter ? $0 + gates[$1].withheld : $0
+        }
+    }
+
+    /// Asks the meter for its serial number; another one than before means another device.
+    private func lookAtSerial(ofMeter meter: Int, by index: Int, _ taken: inout Taken) {
+        guard let register = identities[meter]?.register, let name = identities[meter]?.meter else { return }
+        let poll = entries[index].poll
+        do throws(ModbusError) {
+            let arrived = try link.read(register.span, unit: poll.unit, timing: poll.timing)
+            let known = identities[meter]?.watch.serial
+            let old = identities[meter]?.watch.saw(register.text(link.words) ?? "", at: arrived)
+            guard let new = identities[meter]?.watch.serial, new != known else { return }
+            taken.memory[Identity.name(of: name)] = new
+            guard let old else { return }
+            taken.events.append(
+                MeterEvent(subject: name, instant: arrived, kind: .swap(oldSerial: old, newSerial: new)))
+            for other in entries.indices where entries[other].meter == meter {
+                gates[other].swapped(old: old, new: new, offset: taken.offset) { taken.readings.append($0) }
+            }
+        } catch {
+            let now = BootClock.now
+            if error.isAnswer {
+                identities[meter]?.watch.refused(at: now)
+            } else {
+                identities[meter]?.watch.missed(at: now)
+            }
+        }
+    }
+
+    /// Hands over the intervals that are over though their meter is away.
+    private func endIntervals() {
+        guard session.isAnyoneAway else { return }
+        var readings: [Reading] = []
+        let (now, offset) = (BootClock.now, BootClock.offset)
+        for index in gates.indices { gates[index].end(at: now, offset: offset) { readings.append($0) } }
+        put(readings)
+    }
+
+    /// The last of what was gathered: the agent ends, or its configuration is replaced.
+    private func finish() {
+        var readings: [Reading] = []
+        var memory: [String: String] = [:]
+        let now = BootClock.now
+        for index in gates.indices {
+            gates[index].finish { readings.append($0) }
+            memory.merge(gates[index].memory(at: now, isEnd: true)) { new, _ in new }
+        }
+        put(readings)
+        intake.note(memory: memory, events: [])
+    }
+
+    private func put(_ readings: [Reading]) {
+        guard !readings.isEmpty, intake.promise(readings.count) else { return }
+        intake.put(readings, promised: readings.count)
     }
 
     /// Gives points that were refused another chance, at times.
@@ -198,6 +320,7 @@ public actor ModbusBus {
         session.probed(unit, outcome, at: end)
         // It may be another device that answers now.
         guard outcome == .answered else { return }
+        identities[entries[index].meter]?.watch.suspect(at: end)
         for index in entries.indices where entries[index].unit == unit { entries[index].poll.reconsider() }
     }
 
@@ -220,7 +343,8 @@ public actor ModbusBus {
     // MARK: - Status
 
     private func publish(
-        _ index: Int, _ outcome: MeterPoll.Outcome, slot: Timestamp, last: Instant?, begin: Instant, end: Instant
+        _ index: Int, _ outcome: MeterPoll.Outcome, _ taken: Taken, slot: Timestamp, last: Instant?, begin: Instant,
+        end: Instant
     ) {
         let entry = entries[index]
         let skew = last.map {
@@ -237,9 +361,14 @@ public actor ModbusBus {
             status.meters[entry.meter].turnaround = link.turnaround(of: entry.poll.unit)
             status.meters[entry.meter].skew = skew ?? status.meters[entry.meter].skew
             if !outcome.changes.isEmpty { publishLessons(of: entry, &status.meters[entry.meter]) }
+            status.meters[entry.meter].readings += UInt64(taken.readings.count)
+            status.meters[entry.meter].withheld = gates[index].withheld + withheld(of: entry.meter, but: index)
+            status.meters[entry.meter].serial = identities[entry.meter]?.watch.serial
+            for case .glitch in taken.events.lazy.map(\.kind) { status.meters[entry.meter].glitches += 1 }
             return status.meters[entry.meter].record(outcome, of: entry.poll, lastReading: last, begin: begin, end: end)
         }
         for event in events { onEvent(event) }
+        for event in taken.events { onEvent(.happened(event)) }
     }
 
     /// Who is away, and until when: it changes without a poll.
@@ -272,7 +401,6 @@ extension MeterStatus {
         _ outcome: MeterPoll.Outcome, of poll: MeterPoll, lastReading last: Instant?, begin: Instant, end: Instant
     ) -> [ModbusBus.Event] {
         polls += 1
-        readings += UInt64(outcome.values)
         notAvailable = outcome.notAvailable
         lastReading = last ?? lastReading
         let before = error

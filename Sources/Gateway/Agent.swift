@@ -232,7 +232,9 @@ public final class Agent {
         _ configuration: AgentConfiguration, spool: Spool, directory: String, intake: Intake, log: Logger
     ) throws(AgentError) -> Services {
         let ids = try identify(configuration, spool: spool)
-        return Services(configuration, ids: ids, spool: spool, directory: directory, intake: intake, log: log)
+        let memory = try orAgentError(spool) { () async throws(SpoolError) in try await spool.memory() }
+        return Services(
+            configuration, ids: ids, memory: memory, spool: spool, directory: directory, intake: intake, log: log)
     }
 
     /// The spool's whole dictionary, with every point of the configuration in it.

@@ -14,16 +14,16 @@ struct Services {
     private let source: SpoolSource
     private let running = DispatchGroup()
 
-    /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key, `directory` is the
-    /// spool's.
+    /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key, `memory` what the
+    /// spool remembers of meters, `directory` is the spool's.
     init(
-        _ configuration: AgentConfiguration, ids: [String: PointID], spool: Spool, directory: String, intake: Intake,
-        log: Logger
+        _ configuration: AgentConfiguration, ids: [String: PointID], memory: [String: String], spool: Spool,
+        directory: String, intake: Intake, log: Logger
     ) {
         buses = configuration.buses.compactMap { bus in
             let meters = configuration.meters.filter { $0.bus == bus.id }
             guard !meters.isEmpty else { return nil }
-            return ModbusBus(settings: bus, meters: meters, ids: ids, intake: intake) { event in
+            return ModbusBus(settings: bus, meters: meters, ids: ids, memory: memory, intake: intake) { event in
                 switch event {
                 case .failing(let meter, let error): log.warning("meter \(meter): \(error); \(error.hint)")
                 case .recovered(let meter, let after):
@@ -32,6 +32,7 @@ struct Services {
                     log.warning(
                         "meter \(meter): refuses \(points.joined(separator: ", ")); not asked for a day: check the model"
                     )
+                case .happened(let event): log.notice("\(event.subject) \(event.kind.text)")
                 }
             }
         }

@@ -90,6 +90,19 @@ public struct ExactDecimal: Hashable, Sendable {
         return ExactDecimal(isNegative: isNegative != other.isNegative, magnitude: product, exponent: power)
     }
 
+    /// The nearest Double.
+    public var approximate: Double {
+        let power = Int(exponent)
+        // Both are Doubles exactly, so that one rounding is all there is.
+        guard magnitude < 1 << 53, abs(power) < Self.powers.count else { return Double(description) ?? .nan }
+        let digits = Double(magnitude)
+        let size = power < 0 ? digits / Self.powers[-power] : digits * Self.powers[power]
+        return isNegative ? -size : size
+    }
+
+    /// 10⁰ … 10²², which are Doubles exactly.
+    private static let powers: [Double] = (0...22).map { Double("1e\($0)") ?? .nan }
+
     /// The number with the other sign.
     public var negated: ExactDecimal {
         ExactDecimal(isNegative: !isNegative, magnitude: magnitude, exponent: exponent)

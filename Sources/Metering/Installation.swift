@@ -97,6 +97,8 @@ public struct Point: Hashable, Sendable {
     public var key: String
     /// How often it is read.
     public var interval: Duration
+    /// Which of its readings are kept.
+    public var keep: KeepPolicy
     /// The points of its model, shared by all meters of that model: a gateway has thousands of points.
     private let model: [PointDefinition]
     private let place: Int
@@ -105,9 +107,12 @@ public struct Point: Hashable, Sendable {
     public var definition: PointDefinition { model[place] }
 
     /// The point at `place` among those of a model, read every `interval`.
-    public init(meter: String, model: [PointDefinition], place: Int, interval: Duration) {
+    public init(
+        meter: String, model: [PointDefinition], place: Int, interval: Duration, keep: KeepPolicy = .all
+    ) {
         self.key = meter + "/" + model[place].name
         self.interval = interval
+        self.keep = keep
         self.model = model
         self.place = place
     }
@@ -119,7 +124,7 @@ public struct Point: Hashable, Sendable {
 
     /// Whether two points are the same, wherever their definitions are kept.
     public static func == (a: Point, b: Point) -> Bool {
-        a.key == b.key && a.interval == b.interval && a.definition == b.definition
+        a.key == b.key && a.interval == b.interval && a.keep == b.keep && a.definition == b.definition
     }
 
     /// Hashes the key, which is unique.

@@ -11,8 +11,31 @@ public final class Intake: Sendable {
     /// Most readings held and promised.
     public let capacity: Int
 
+    /// What is committed together.
+    public struct Content: Sendable {
+        /// Readings, oldest first.
+        public var readings: [Reading] = []
+        /// What has to be remembered over a restart, by name: the newest of each.
+        public var memory: [String: String] = [:]
+        /// What happened to meters.
+        public var events: [MeterEvent] = []
+
+        /// Nothing, or what is given.
+        public init(readings: [Reading] = [], memory: [String: String] = [:], events: [MeterEvent] = []) {
+            self.readings = readings
+            self.memory = memory
+            self.events = events
+        }
+
+        /// Whether there is nothing.
+        public var isEmpty: Bool { readings.isEmpty && memory.isEmpty && events.isEmpty }
+    }
+
+    /// Events that wait while nothing can be committed; the oldest go.
+    public static let maximumEvents = 1000
+
     private struct State {
-        var readings: [Reading] = []
+        var content = Content()
         var promised = 0
         var skippedPolls: UInt64 = 0
     }
@@ -29,7 +52,7 @@ public final class Intake: Sendable {
     /// A promise is redeemed by one `put(_:promised:)`.
     public func promise(_ count: Int) -> Bool {
         state.withLock { state in
-            guard state.readings.count + state.promised + count <= capacity else {
+            guard state.content.readings.count + state.promised + count <= capacity else {
                 state.skippedPolls += 1
                 return false
             }
@@ -43,28 +66,50 @@ public final class Intake: Sendable {
         precondition(readings.count <= promised, "\(readings.count) readings for a promise of \(promised)")
         state.withLock { state in
             state.promised -= promised
-            state.readings.append(contentsOf: readings)
+            state.content.readings.append(contentsOf: readings)
         }
     }
 
-    /// Takes all readings out, oldest first, and makes room for as many.
-    public func take() -> [Reading] {
+    /// Hands over what has to be remembered, and what happened: committed together with the readings.
+    public func note(memory: [String: String], events: [MeterEvent]) {
+        if memory.isEmpty, events.isEmpty { return }
         state.withLock { state in
-            let taken = state.readings
-            state.readings = []
-            state.readings.reserveCapacity(min(taken.count, capacity))
+            state.content.memory.merge(memory) { _, new in new }
+            state.content.add(events)
+        }
+    }
+
+    /// Takes everything out, and makes room for as many readings.
+    public func take() -> Content {
+        state.withLock { state in
+            let taken = state.content
+            state.content = Content()
+            state.content.readings.reserveCapacity(min(taken.readings.count, capacity))
             return taken
         }
     }
 
-    /// Gives readings back that could not be committed; they stay the oldest. The limit may be passed by what was
+    /// Gives back what could not be committed; its readings stay the oldest. The limit may be passed by what was
     /// promised meanwhile, never by more.
-    public func putBack(_ readings: [Reading]) {
-        state.withLock { state in state.readings.insert(contentsOf: readings, at: 0) }
+    public func putBack(_ content: Content) {
+        state.withLock { state in
+            state.content.readings.insert(contentsOf: content.readings, at: 0)
+            state.content.memory.merge(content.memory) { new, _ in new }
+            let events = state.content.events
+            state.content.events = content.events
+            state.content.add(events)
+        }
     }
 
     /// How many readings wait, and how many polls were skipped for want of room.
     public var fill: (waiting: Int, skippedPolls: UInt64) {
-        state.withLock { state in (state.readings.count, state.skippedPolls) }
+        state.withLock { state in (state.content.readings.count, state.skippedPolls) }
+    }
+}
+
+extension Intake.Content {
+    fileprivate mutating func add(_ new: [MeterEvent]) {
+        events.append(contentsOf: new)
+        events.removeFirst(max(0, events.count - Intake.maximumEvents))
     }
 }

@@ -54,3 +54,26 @@ public struct MeterIdentity: Hashable, Sendable {
     /// Whether nothing is known.
     public var isEmpty: Bool { self == MeterIdentity() }
 }
+
+extension MeterIdentity.Register {
+    /// What the registers say, as `values` are written; nil when they say nothing.
+    public func text(_ words: [UInt16]) -> String? {
+        guard words.count >= count else { return nil }
+        guard type == .text else {
+            let point = PointDefinition(
+                name: "identity", quantity: .count, unit: Unit.known[0], kind: .gauge, function: function,
+                address: address, type: type, order: order)
+            guard case .value(let value) = RegisterDecoder(point).decode(words) else { return nil }
+            return value.description
+        }
+        let swapped = order == .badc || order == .dcba
+        var bytes: [UInt8] = []
+        for word in words.prefix(count) {
+            let (high, low) = (UInt8(word >> 8), UInt8(truncatingIfNeeded: word))
+            bytes += swapped ? [low, high] : [high, low]
+        }
+        let end = bytes.firstIndex(of: 0) ?? bytes.endIndex
+        let trimmed = String(decoding: bytes[..<end], as: UTF8.self).drop { $0 == " " }
+        return trimmed.lastIndex { $0 != " " }.map { String(trimmed[...$0]) }
+    }
+}

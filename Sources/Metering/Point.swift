@@ -39,12 +39,17 @@ public struct PointDefinition: Hashable, Sendable {
     /// The greatest plausible increase of a counter, in its unit per hour; nil where the meter's rated power says it, or
     /// nothing does.
     public var maximumRate: ExactDecimal?
+    /// The value at which a counter begins anew, where that is not the end of its registers.
+    public var rollover: ExactDecimal?
+    /// Which of its readings are kept, where that is not the meter's rule.
+    public var keep: KeepPolicy?
 
     /// A point with every property given.
     public init(
         name: String, quantity: Quantity, unit: Unit, kind: PointKind, function: RegisterFunction, address: UInt16,
         type: RegisterType, count: Int? = nil, order: WordOrder = .abcd, conversion: Conversion = .none,
-        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil, maximumRate: ExactDecimal? = nil
+        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil, maximumRate: ExactDecimal? = nil,
+        rollover: ExactDecimal? = nil, keep: KeepPolicy? = nil
     ) {
         self.name = name
         self.quantity = quantity
@@ -60,6 +65,8 @@ public struct PointDefinition: Hashable, Sendable {
         self.obis = obis
         self.interval = interval
         self.maximumRate = maximumRate
+        self.rollover = rollover
+        self.keep = keep
     }
 
     /// The registers the point occupies.

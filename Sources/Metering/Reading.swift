@@ -34,13 +34,16 @@ public struct Reading: Hashable, Sendable {
     public var value: Value
     /// How far it can be relied on.
     public var quality: Quality
+    /// What else has to be known about it; nil for nearly all.
+    public var remark: Remark?
 
     /// A reading with every property given.
-    public init(point: PointID, instant: Instant, value: Value, quality: Quality = .good) {
+    public init(point: PointID, instant: Instant, value: Value, quality: Quality = .good, remark: Remark? = nil) {
         self.point = point
         self.instant = instant
         self.value = value
         self.quality = quality
+        self.remark = remark
     }
 }
 
@@ -74,16 +77,20 @@ public struct SpooledReading: Hashable, Sendable {
     public var value: Value
     /// How far it can be relied on.
     public var quality: Quality
+    /// What is delivered beside the value; nil for nearly all.
+    public var parameters: ReadingParameters?
 
     /// A committed reading with every property given.
     public init(
-        sequence: SequenceNumber, point: PointID, phenomenonTime: Timestamp, value: Value, quality: Quality = .good
+        sequence: SequenceNumber, point: PointID, phenomenonTime: Timestamp, value: Value, quality: Quality = .good,
+        parameters: ReadingParameters? = nil
     ) {
         self.sequence = sequence
         self.point = point
         self.phenomenonTime = phenomenonTime
         self.value = value
         self.quality = quality
+        self.parameters = parameters
     }
 }
 

@@ -34,7 +34,7 @@ public enum Value: Hashable, Sendable {
     /// The nearest Double, for tables and plots; not for delivery.
     public var approximate: Double {
         switch self {
-        case .decimal(let number): Double(number.description) ?? .nan
+        case .decimal(let number): number.approximate
         case .float(let number): Double(number)
         case .double(let number): number
         }

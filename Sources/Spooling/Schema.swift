@@ -92,6 +92,9 @@ enum Schema {
     private static func complete(_ connection: Connection) throws(SpoolError) {
         let notes = try connection.integer("SELECT count(*) FROM pragma_table_info('point') WHERE name = 'note'")
         if notes == 0 { try connection.execute("ALTER TABLE point ADD COLUMN note TEXT", operation: "complete tables") }
+        let later = try connection.integer(
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('remark', 'memory', 'event')")
+        if later != 3 { try connection.execute(laterTables, operation: "complete tables") }
     }
 
     private static func create(_ connection: Connection) throws(SpoolError) {
@@ -129,5 +132,15 @@ enum Schema {
         CREATE TABLE damage (sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE total (
             point INTEGER PRIMARY KEY, count INTEGER NOT NULL, hash INTEGER NOT NULL, first INTEGER, last INTEGER);
+        """
+
+    /// Tables that the first spools of this version did not have; whoever does not know them loses nothing but remarks.
+    private static let laterTables = """
+        CREATE TABLE IF NOT EXISTS remark (
+            sequence INTEGER PRIMARY KEY, "from" INTEGER, "to" INTEGER, members TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS event (
+            id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, instant INTEGER NOT NULL, subject TEXT NOT NULL,
+            kind TEXT NOT NULL, text TEXT NOT NULL);
         """
 }

@@ -23,6 +23,8 @@ public actor Spool {
         public var statistics: SpoolStatistics
         /// Why the last commit failed; nil when it did not.
         public var error: SpoolError?
+        /// The newest events, the newest first.
+        public var events: [SpooledEvent] = []
     }
 
     /// The executor that the actor runs on.
@@ -51,6 +53,8 @@ public actor Spool {
     private nonisolated let shared: Mutex<Status>
     private nonisolated let isStopping = Atomic(false)
 
+    /// How many events the status has.
+    private static let shownEvents = 20
     /// An uplink that waits for its mark waits at most this long after the last commit.
     private static let longestWaitForMark = Duration.seconds(1)
 
@@ -61,7 +65,8 @@ public actor Spool {
     ) throws(SpoolError) {
         let store = try SpoolStore(
             directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
-        shared = Mutex(Status(statistics: try store.statistics()))
+        shared = Mutex(
+            Status(statistics: try store.statistics(), events: try store.events(atMost: Self.shownEvents)))
         self.store = store
         self.directory = directory
         self.settings = settings
@@ -109,6 +114,11 @@ public actor Spool {
         let store = try opened()
         _ = try store.identify(keys, notes: notes)
         return store.dictionary
+    }
+
+    /// What the agent has to remember over a restart, by name.
+    public func memory() throws(SpoolError) -> [String: String] {
+        try opened().memory()
     }
 
     /// Commits until `stop()`, then once more. Call once.
@@ -219,11 +229,11 @@ public actor Spool {
     /// Commits what waits; returns why it did not work.
     @discardableResult
     private func commit() -> SpoolError? {
-        let readings = intake.take()
-        let failure = write(readings)
+        let content = intake.take()
+        let failure = write(content)
         lastCommit = BootClock.now
         nextCommit = commitTime(after: lastCommit)
-        publish(failure)
+        publish(failure, hasNewEvents: !content.events.isEmpty)
         if let failure, failingSince == nil {
             failingSince = lastCommit
             onEvent(.failing(failure))
@@ -231,29 +241,34 @@ public actor Spool {
             failingSince = nil
             onEvent(.recovered(after: lastCommit - since))
         }
-        if failure == nil, !readings.isEmpty { onCommit() }
+        if failure == nil, !content.readings.isEmpty { onCommit() }
         endWaits()
         return failure
     }
 
-    /// Appends readings, or gives them back to the intake.
-    private func write(_ readings: [Reading]) -> SpoolError? {
+    /// Appends what the intake held, or gives it back.
+    private func write(_ content: Intake.Content) -> SpoolError? {
         do throws(SpoolError) {
             let store = try opened()
-            if !readings.isEmpty || store.hasPending { try store.append(readings, offset: BootClock.offset) }
+            if !content.isEmpty || store.hasPending { try store.append(content, offset: BootClock.offset) }
             return nil
         } catch {
+            var rest = content
             // A reading that can never be stored must not hold up the others for ever: it goes, and the log tells.
-            let fit = error.code == .invalidReading ? store.map { $0.fit(readings) } : nil
-            intake.putBack(fit ?? readings)
+            if error.code == .invalidReading, let store { rest.readings = store.fit(content.readings) }
+            // A full spool has taken the rest.
+            if error.code == .full { rest = Intake.Content(readings: rest.readings) }
+            intake.putBack(rest)
             return error
         }
     }
 
-    private func publish(_ error: SpoolError?) {
+    private func publish(_ error: SpoolError?, hasNewEvents: Bool) {
         // Figures that cannot be read now stay as they were; the error tells why.
-        var statistics = (try? store?.statistics()) ?? shared.withLock { $0.statistics }
-        statistics.lastCommit = error == nil ? BootClock.now : shared.withLock { $0.statistics.lastCommit }
-        shared.withLock { $0 = Status(statistics: statistics, error: error) }
+        let before = shared.withLock { $0 }
+        var statistics = (try? store?.statistics()) ?? before.statistics
+        statistics.lastCommit = error == nil ? BootClock.now : before.statistics.lastCommit
+        let events = hasNewEvents ? try? store?.events(atMost: Self.shownEvents) : nil
+        shared.withLock { $0 = Status(statistics: statistics, error: error, events: events ?? before.events) }
     }
 }

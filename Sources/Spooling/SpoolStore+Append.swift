@@ -12,8 +12,14 @@ extension SpoolStore {
     ///   point without dictionary entry, a value that is not finite or an instant before 0 or beyond 36 years.
     ///   After any error the store is as before and the call can be repeated.
     public func append(_ readings: [Reading], offset: ClockOffset) throws(SpoolError) {
+        try append(Intake.Content(readings: readings), offset: offset)
+    }
+
+    /// The same with what has to be remembered and what happened; a full spool takes these all the same.
+    public func append(_ content: Intake.Content, offset: ClockOffset) throws(SpoolError) {
+        let readings = content.readings
         try check(readings, offset)
-        guard !readings.isEmpty || hasPending else { return }
+        guard !content.isEmpty || hasPending else { return }
         var hasRoom = true
         try commit { () throws(SpoolError) in
             try writePending()
@@ -22,6 +28,8 @@ extension SpoolStore {
                 hasRoom = try write(readings)
                 try forgetHistory()
             }
+            try write(memory: content.memory)
+            try write(events: content.events)
             state.didCommit()
         }
         guard hasRoom else {
@@ -180,6 +188,7 @@ extension SpoolStore {
         let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
         insert.bind(header.sequence, header.count, header.boot, header.earliest, header.latest, header.stored)
         try Self.run(insert, blob: encoder.writer.bytes, at: 7)
+        try writeRemarks(on: readings, from: header.sequence)
         state.newest = header
         if state.oldest == nil { state.oldest = header }
     }

@@ -135,6 +135,9 @@ extension SpoolStore {
         let chunks = try connection.statement("DELETE FROM chunk WHERE sequence <= ?")
         chunks.bind(last)
         try chunks.run("delete history")
+        let remarks = try connection.statement("DELETE FROM remark WHERE sequence <= ?")
+        remarks.bind(last)
+        try remarks.run("delete history")
         state.oldest = try archive.header(from: last + 1)
         // The newest range stays in any case: it holds the latest time ever given.
         let ranges = try connection.statement(

@@ -153,13 +153,14 @@ extension SpoolStore {
                 state.damage.append(Damage(chunk: header, fault: fault))
             }
         }
+        try addRemarks(to: &readings)
         return readings
     }
 
     // MARK: Times
 
     /// The range that holds a sequence number, whether it is in the file already or not.
-    private func range(of sequence: Int64) throws(SpoolError) -> FrozenRange? {
+    func range(of sequence: Int64) throws(SpoolError) -> FrozenRange? {
         if let last = state.lastRange, last.contains(sequence) { return last }
         if let pending = state.pendingRanges.first(where: { $0.contains(sequence) }) { return pending }
         return try archive.frozenRange(of: sequence)

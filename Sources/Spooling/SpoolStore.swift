@@ -28,6 +28,10 @@
 //   delivery    per uplink the settled ranges (settled 1) and the windows in flight (settled 0) (Progress.swift)
 //   quarantine  readings that a platform refused for good; the newest 10 000 are kept
 //   damage      chunks that could not be read back, and why; the newest 10 000 are kept
+//   remark      what is delivered beside the value of a reading (by its sequence number): members of a JSON object, and
+//               the instants between which it was gathered, where it stands for several
+//   memory      what the agent has to remember over a restart, by name: serial numbers of meters, stands of counters
+//   event       what happened to meters (boot and instant as in chunk); the newest 10 000 are kept
 //   total       per point: count, hash and first and last time (ms) of the readings whose chunks are deleted. With what
 //               the chunks held add up to, it is the audit
 //

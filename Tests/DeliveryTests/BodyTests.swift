@@ -50,6 +50,29 @@ import Testing
         #expect(body.bytes == Array("[]".utf8))
     }
 
+    /// What is in doubt, or stands for several readings, says so; the others stay short.
+    @Test func readingsWithMoreStandInGroupsOfTheirOwn() {
+        var readings = Self.readings.filter { $0.point.rawValue == 7 }
+        readings[0].quality = .uncertain
+        readings[2].parameters = .members(
+            #""aggregate":"mean","min":-1,"max":0.5,"count":9"#, from: Timestamp(iso8601: "2026-11-01T00:00:11.500Z"),
+            to: Timestamp(iso8601: "2026-11-01T00:00:12.000Z"))
+        var body = PostBody()
+        body.write(DeliveryWindow(readings), 0..<3, datastreams: Self.datastreams)
+        let more = #""components":["phenomenonTime","resultTime","result","resultQuality","parameters"],"dataArray":["#
+        #expect(
+            String(decoding: body.bytes, as: UTF8.self)
+                == #"[{"Datastream":{"@iot.id":2},"components":["phenomenonTime","resultTime","result"],"#
+                + #""dataArray":[["2026-11-01T00:00:10.000Z","2026-11-01T00:00:10.000Z",12.3]]},"#
+                + #"{"Datastream":{"@iot.id":2},"# + more
+                + #"["2026-11-01T00:00:11.000Z","2026-11-01T00:00:11.000Z",230.1,"uncertain",{}],"#
+                + #"["2026-11-01T00:00:12.000Z","2026-11-01T00:00:12.000Z",-0.5,"good","#
+                + #"{"from":"2026-11-01T00:00:11.500Z","to":"2026-11-01T00:00:12.000Z","#
+                + #""aggregate":"mean","min":-1,"max":0.5,"count":9}]]}]"#)
+        body.write(single: readings[0], datastream: EntityID(integer: "2")!)
+        #expect(String(decoding: body.bytes, as: UTF8.self).contains(#""resultQuality":"uncertain","parameters":{},"#))
+    }
+
     @Test func aReadingAlone() {
         var body = PostBody()
         body.write(single: Self.readings[0], datastream: EntityID(integer: "2")!)

@@ -45,7 +45,7 @@ import Testing
         #expect(rig.intake.fill.waiting == 2 * rig.pointCount, "two whole polls fit, a part of one never")
         #expect(rig.intake.fill.skippedPolls >= skipped)
 
-        let taken = rig.intake.take()
+        let taken = rig.intake.take().readings
         #expect(taken.count == 2 * rig.pointCount)
         #expect(try await AgentHarness.wait(60) { rig.intake.fill.waiting > 0 }, "with room it goes on by itself")
         rig.bus.stop()
@@ -63,7 +63,7 @@ import Testing
         rig.bus.stop()
         await run.value
         let end = BootClock.now
-        let readings = rig.intake.take()
+        let readings = rig.intake.take().readings
         #expect(readings.count >= 5 * rig.pointCount)
         #expect(readings.allSatisfy { begin < $0.instant && $0.instant < end })
         #expect(zip(readings, readings.dropFirst()).allSatisfy { $0.instant <= $1.instant })

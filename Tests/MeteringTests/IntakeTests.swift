@@ -26,7 +26,7 @@ import Testing
         intake.put(
             [Reading(point: PointID(rawValue: 99), instant: Instant(nanoseconds: 1), value: .float(2))], promised: 1)
         intake.putBack(taken)
-        #expect(intake.take().map(\.point.rawValue) == [0, 1, 2, 99])
+        #expect(intake.take().readings.map(\.point.rawValue) == [0, 1, 2, 99])
         #expect(intake.fill.waiting == 0)
     }
 }

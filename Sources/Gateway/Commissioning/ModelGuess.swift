@@ -79,28 +79,3 @@ struct ModelGuess: Codable, Hashable, Sendable {
         return evidence.isEmpty ? nil : (confidence, evidence.joined(separator: ", "))
     }
 }
-
-extension MeterIdentity.Register {
-    /// What the registers say, as `values` are written; nil when they say nothing.
-    func text(_ words: [UInt16]) -> String? {
-        guard words.count >= count else { return nil }
-        if type == .text {
-            let swapped = order == .badc || order == .dcba
-            var bytes: [UInt8] = []
-            for word in words.prefix(count) {
-                let (high, low) = (UInt8(word >> 8), UInt8(truncatingIfNeeded: word))
-                bytes += swapped ? [low, high] : [high, low]
-            }
-            let end = bytes.firstIndex(of: 0) ?? bytes.endIndex
-            let text = String(decoding: bytes[..<end], as: UTF8.self)
-            let trimmed = text.drop { $0 == " " }
-            let last = trimmed.lastIndex { $0 != " " }
-            return last.map { String(trimmed[...$0]) }
-        }
-        let point = PointDefinition(
-            name: "identity", quantity: .count, unit: Unit.known[0], kind: .gauge, function: function, address: address,
-            type: type, order: order)
-        guard case .value(let value) = RegisterDecoder(point).decode(words) else { return nil }
-        return value.description
-    }
-}

@@ -1,0 +1,234 @@
+/// Judges what a counter's registers say, so that nothing becomes consumption that was none.
+///
+/// A counter only rises, and by no more than the meter's rated power allows. What does not fit is one of these, and each
+/// is told apart by what comes next:
+///
+/// | seen | meaning | what happens |
+/// |---|---|---|
+/// | falls, and over the end of its registers it is a plausible rise | rollover | kept, with a remark |
+/// | falls, and the next poll is where it was | a glitch, such as a single 0 | never a reading; told as an event |
+/// | falls, and the next poll counts on from there | reset | both kept, the first with a remark |
+/// | falls, and the serial number is another one | another meter | kept at once, with a remark |
+/// | a told reset, and later the counter is where it was | the device lied for a while | kept, with a remark |
+/// | rises by more than it can | in doubt | kept as uncertain, with its registers |
+///
+/// A fallen value is withheld until the next poll decides; one that went over the end of its registers is kept at once,
+/// unless it is exactly 0. A counter that fell to exactly 0 is often a device that has
+/// not read its meter yet (sem-community #782: 15.5 MWh; Sigenergy-Local-Modbus #313), so it is withheld until it moves
+/// or has stood there for ten minutes.
+///
+/// Pure: time comes in with the readings.
+public struct CounterGuard: Hashable, Sendable {
+    /// What a counter can do.
+    public struct Limits: Hashable, Sendable {
+        /// The most it can rise in an hour, in its unit; nil where nothing says it.
+        public var ratePerHour: Double?
+        /// The value at which it begins anew; nil where its registers have none.
+        public var modulus: ExactDecimal?
+        /// The least step of its value; 0 for floats, whose step depends on the value.
+        public var step: Double
+
+        /// Limits with every property given.
+        public init(ratePerHour: Double? = nil, modulus: ExactDecimal? = nil, step: Double = 0) {
+            self.ratePerHour = ratePerHour
+            self.modulus = modulus
+            self.step = step
+        }
+    }
+
+    /// What becomes of a reading.
+    public enum Ruling: Hashable, Sendable {
+        /// It is handed over, with the quality and the remark that it has now.
+        case keep(MeterEvent.Kind?)
+        /// It is not handed over now.
+        case withhold
+        /// First the reading that was withheld is handed over, then this one.
+        case release(Reading, MeterEvent.Kind)
+        /// It is handed over; the one that was withheld was wrong.
+        case drop(MeterEvent.Kind)
+    }
+
+    /// A value that the counter had.
+    private struct Level: Hashable {
+        var value: Value
+        var number: Double
+        /// Nil when it is from before a restart.
+        var instant: Instant?
+    }
+
+    /// Rare, and kept outside: a gateway has many counters.
+    private indirect enum Doubt: Hashable {
+        /// It rose to this by more than it can, and was handed over as uncertain.
+        case rise(Level)
+        /// It fell to this; the reading is withheld.
+        case fall(Reading, words: [UInt16], Level, times: Int)
+    }
+
+    private indirect enum Past: Hashable {
+        /// What it fell from at a reset that was told.
+        case fall(Level)
+        /// Another device answers; its first value has not come yet.
+        case swap(old: String, new: String)
+    }
+
+    private let limits: Limits
+    private var level: Level?
+    private var doubt: Doubt?
+    private var past: Past?
+
+    /// Some meters update their registers once in so long; a rise may come late by it.
+    private static let lag = Duration.seconds(120)
+    /// What measuring, rounding and a meter's overload may add.
+    private static let margin = 1.2
+    /// How long a counter that fell to 0 and does not move is waited for.
+    private static let patience = Duration.seconds(600)
+    /// After so many falls in a row, none of which the next poll confirmed, the last one is believed, as uncertain.
+    private static let mostFalls = 3
+    /// Without a known rate, a rollover leads from the last to the first of so many parts of its registers' range.
+    private static let parts = 8.0
+
+    /// The guard of a counter that stood at `last` when the agent ended, where that is known.
+    public init(_ limits: Limits, last: Value? = nil) {
+        self.limits = limits
+        level = last.map { Level(value: $0, number: $0.approximate, instant: nil) }
+    }
+
+    /// The last value that is believed: what the agent has to remember over a restart.
+    public var last: Value? { level?.value }
+
+    /// Whether a reading is withheld.
+    public var isWithholding: Bool { if case .fall = doubt { true } else { false } }
+
+    /// Whether what it saw last asks for a look at the meter's serial number.
+    public var isInDoubt: Bool { doubt != nil }
+
+    /// Judges a reading whose registers are `words`.
+    public mutating func judge(_ reading: inout Reading, words: @autoclosure () -> [UInt16]) -> Ruling {
+        let new = Level(value: reading.value, number: reading.value.approximate, instant: reading.instant)
+        guard let level else {
+            self.level = new
+            return markSwap(&reading, before: nil)
+        }
+        if case .swap = past {
+            (self.level, doubt) = (new, nil)
+            return markSwap(&reading, before: level.value)
+        }
+        switch doubt {
+        case nil: return judge(&reading, new, level, words)
+        case .rise(let other):
+            doubt = nil
+            // Counting on from there it has shown that it is there.
+            guard isRise(from: other, to: new), !isRise(from: level, to: new) else {
+                return judge(&reading, new, level, words)
+            }
+            self.level = new
+            return .keep(nil)
+        case .fall(let held, let heldWords, let other, let times):
+            if isRise(from: level, to: new) {
+                doubt = nil
+                self.level = new
+                return .drop(.glitch(value: held.value, words: heldWords))
+            }
+            let countsOn = isRise(from: other, to: new) && new.number < level.number
+            if countsOn, other.number == 0, new.number == 0, !hasStood(since: other, until: new) { return .withhold }
+            guard countsOn || times >= Self.mostFalls else {
+                doubt = .fall(reading, words: words(), new, times: times + 1)
+                return .withhold
+            }
+            var first = held
+            doubt = nil
+            self.level = new
+            if countsOn, let modulus = limits.modulus, isRollover(at: modulus, from: level, to: other) {
+                first.remark = .rollover(before: level.value, modulus: modulus)
+                return .release(first, .rollover(before: level.value, value: first.value))
+            }
+            first.remark = .reset(before: level.value)
+            if !countsOn { first.quality = .uncertain }
+            past = .fall(level)
+            return .release(first, .reset(before: level.value, value: first.value))
+        }
+    }
+
+    /// Another device answers since the last reading. Returns the reading that was withheld, if there is one: it is the
+    /// new device's.
+    public mutating func swapped(old: String, new: String) -> Reading? {
+        guard case .fall(var held, _, let other, _) = doubt else {
+            past = .swap(old: old, new: new)
+            return nil
+        }
+        held.remark = .swap(before: level?.value, oldSerial: old, newSerial: new)
+        (level, doubt, past) = (other, nil, nil)
+        return held
+    }
+
+    // MARK: - Without a doubt from before
+
+    private mutating func judge(
+        _ reading: inout Reading, _ new: Level, _ level: Level, _ words: () -> [UInt16]
+    ) -> Ruling {
+        if case .fall(let before) = past, isRise(from: before, to: new), new.number > level.number {
+            past = nil
+            self.level = new
+            reading.remark = .returned(before: before.value)
+            return .keep(.returned(before: before.value, value: reading.value))
+        }
+        if isRise(from: level, to: new) {
+            self.level = new
+            return .keep(nil)
+        }
+        if new.number > level.number {
+            let words = words()
+            reading.quality = .uncertain
+            reading.remark = .implausible(words: words)
+            doubt = .rise(new)
+            return .keep(.implausible(before: level.value, value: reading.value, words: words))
+        }
+        if let modulus = limits.modulus, new.number != 0, isRollover(at: modulus, from: level, to: new) {
+            self.level = new
+            reading.remark = .rollover(before: level.value, modulus: modulus)
+            return .keep(.rollover(before: level.value, value: reading.value))
+        }
+        doubt = .fall(reading, words: words(), new, times: 1)
+        return .withhold
+    }
+
+    private mutating func markSwap(_ reading: inout Reading, before: Value?) -> Ruling {
+        guard case .swap(let old, let new) = past else { return .keep(nil) }
+        past = nil
+        reading.remark = .swap(before: before, oldSerial: old, newSerial: new)
+        return .keep(nil)
+    }
+
+    /// Whether the counter can have gone from one value to the other: up, and not too fast.
+    private func isRise(from a: Level, to b: Level) -> Bool {
+        let rise = b.number - a.number
+        guard rise >= -slack(at: a.number) else { return false }
+        return most(from: a, to: b).map { rise <= $0 } ?? true
+    }
+
+    /// The most that it can have risen between two values; nil where nothing says it.
+    private func most(from a: Level, to b: Level) -> Double? {
+        guard let rate = limits.ratePerHour, let begin = a.instant, let end = b.instant else { return nil }
+        let hours = (end - begin + Self.lag) / .seconds(3600)
+        return rate * Self.margin * hours + 2 * slack(at: b.number)
+    }
+
+    /// By how much a value may seem to fall because numbers are rounded.
+    private func slack(at number: Double) -> Double {
+        // A float register has 24 bits of digits.
+        limits.step > 0 ? 0 : abs(number) / Double(1 << 22)
+    }
+
+    private func isRollover(at modulus: ExactDecimal, from a: Level, to b: Level) -> Bool {
+        let end = modulus.approximate
+        let rise = end - a.number + b.number
+        guard rise >= 0, a.number <= end else { return false }
+        if let most = most(from: a, to: b) { return rise <= most }
+        return a.number >= end * (1 - 1 / Self.parts) && b.number <= end / Self.parts
+    }
+
+    private func hasStood(since a: Level, until b: Level) -> Bool {
+        guard let begin = a.instant, let end = b.instant else { return true }
+        return end - begin >= Self.patience
+    }
+}

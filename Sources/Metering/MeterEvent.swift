@@ -1,0 +1,63 @@
+/// Something that happened to a meter and has to be known when its readings are looked at: kept in the spool.
+public struct MeterEvent: Hashable, Sendable {
+    /// What happened.
+    public indirect enum Kind: Hashable, Sendable {
+        /// A counter went over the end of its registers.
+        case rollover(before: Value, value: Value)
+        /// A counter was set back.
+        case reset(before: Value, value: Value)
+        /// A counter stands where it stood before a reset that was told.
+        case returned(before: Value, value: Value)
+        /// A counter fell for one poll; the value was no reading.
+        case glitch(value: Value, words: [UInt16])
+        /// A counter rose by more than it can.
+        case implausible(before: Value, value: Value, words: [UInt16])
+        /// The meter has another serial number.
+        case swap(oldSerial: String, newSerial: String)
+    }
+
+    /// The meter's name, or the key of its point.
+    public var subject: String
+    /// When it was seen.
+    public var instant: Instant
+    /// What happened.
+    public var kind: Kind
+
+    /// An event with every property given.
+    public init(subject: String, instant: Instant, kind: Kind) {
+        self.subject = subject
+        self.instant = instant
+        self.kind = kind
+    }
+}
+
+extension MeterEvent.Kind {
+    /// The event in a word, as in the remark of a reading.
+    public var word: String {
+        switch self {
+        case .rollover: "rollover"
+        case .reset: "reset"
+        case .returned: "reset-withdrawn"
+        case .glitch: "glitch"
+        case .implausible: "implausible-increase"
+        case .swap: "meter-swap"
+        }
+    }
+
+    /// The event in words, for a log and for people.
+    public var text: String {
+        switch self {
+        case .rollover(let before, let value): "went over its end, from \(before) to \(value)"
+        case .reset(let before, let value): "was set back from \(before) to \(value)"
+        case .returned(let before, let value): "is back at \(value), after \(before): the reset before was none"
+        case .glitch(let value, let words): "was \(value) for one poll (\(Self.text(words))): not taken"
+        case .implausible(let before, let value, let words):
+            "rose from \(before) to \(value) (\(Self.text(words))), more than it can: marked uncertain"
+        case .swap(let old, let new): "is another device: serial number \(new), before \(old)"
+        }
+    }
+
+    private static func text(_ words: [UInt16]) -> String {
+        "registers " + words.map(\.hexadecimal).joined(separator: " ")
+    }
+}

@@ -1,0 +1,59 @@
+/// Decides when to look at a meter's serial number, and tells when it is another one: the meter was swapped
+/// (dsmr-reader #507, #863, #1422, #2089: otherwise its lower counter is negative consumption).
+///
+/// Looked at when the meter answers for the first time, when it was away, when a counter is in doubt, and once an hour.
+public struct SerialWatch: Hashable, Sendable {
+    /// The serial number that is known, maybe from before a restart.
+    public private(set) var serial: String?
+    private var nextLook: Instant?
+    private var refusals = 0
+
+    /// How often it is looked at when nothing happens.
+    public static let interval = Duration.seconds(3600)
+    /// How often where the meter does not tell it: its firmware may have changed.
+    public static let longInterval = Duration.seconds(24 * 3600)
+
+    /// Nothing known but `serial`.
+    public init(serial: String? = nil) {
+        self.serial = serial
+    }
+
+    /// Whether the meter tells its number, as far as is known.
+    public var isTelling: Bool { refusals == 0 }
+
+    /// Whether to look at `now`, after a poll that the meter answered.
+    public func isDue(at now: Instant) -> Bool {
+        nextLook.map { $0 <= now } ?? true
+    }
+
+    /// Something happened that another meter would explain.
+    public mutating func suspect(at now: Instant) {
+        // A meter that does not tell its number is not asked more often for that.
+        if refusals == 0 { nextLook = now }
+    }
+
+    /// The meter says that its number is `new`. Returns the one before when it is another.
+    ///
+    /// A number that is empty or nothing but zeros is none: early firmware answers so.
+    public mutating func saw(_ new: String, at now: Instant) -> String? {
+        guard new.contains(where: { $0 != "0" && $0 != " " }) else {
+            refused(at: now)
+            return nil
+        }
+        refusals = 0
+        nextLook = now + Self.interval
+        defer { serial = new }
+        return serial == new ? nil : serial
+    }
+
+    /// The meter does not tell its number.
+    public mutating func refused(at now: Instant) {
+        refusals += 1
+        nextLook = now + (refusals < 3 ? Self.interval / 60 : Self.longInterval)
+    }
+
+    /// The question was not answered.
+    public mutating func missed(at now: Instant) {
+        nextLook = now + Self.interval / 60
+    }
+}
