@@ -49,6 +49,9 @@ extension StatusReport {
                 lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
                 hint: status.trouble?.hint)
         }
+        events = spool.events.map {
+            Event(time: $0.time(offset).description, subject: $0.subject, kind: $0.kind, text: $0.text)
+        }
         problems = []
         problems = findProblems()
         if let refusal {

@@ -11,6 +11,18 @@ public struct StatusReport: Codable, Sendable {
         public var hint: String?
     }
 
+    /// Something that happened to a meter or one of its counters, kept in the spool.
+    public struct Event: Codable, Hashable, Sendable {
+        /// When it was seen.
+        public var time: String
+        /// The meter, or METER/POINT.
+        public var subject: String
+        /// What, in a word: `rollover`, `reset`, `reset-withdrawn`, `glitch`, `implausible-increase`, `meter-swap`.
+        public var kind: String
+        /// What, in words.
+        public var text: String
+    }
+
     /// A bus.
     public struct Bus: Codable, Sendable {
         /// Its name.
@@ -78,8 +90,14 @@ public struct StatusReport: Codable, Sendable {
         public var omittedPolls: UInt64
         /// Polls skipped because the intake was full.
         public var skippedPolls: UInt64
-        /// Values read since the start.
+        /// Readings handed over since the start, after the choice of what is kept.
         public var readings: UInt64
+        /// Counters that fell in the last poll: their value is withheld until the next one decides.
+        public var withheld: Int
+        /// Values of counters that were left out since the start because they fell for one poll.
+        public var glitches: UInt64
+        /// Its serial number, where its definition says how to read it.
+        public var serial: String?
         /// Points the meter had no value for, in its last poll.
         public var notAvailable: Int
         /// What goes wrong now; absent when nothing does.
@@ -180,4 +198,6 @@ public struct StatusReport: Codable, Sendable {
     public var spool: Spool
     /// The uplinks in the order of the configuration.
     public var uplinks: [Uplink]
+    /// The newest events, the newest first; at most 20.
+    public var events: [Event]
 }

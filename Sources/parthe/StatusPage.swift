@@ -17,7 +17,7 @@ struct StatusPage {
     }
 
     var text: String {
-        let foot = [""] + busLines + spoolLines + uplinkLines
+        let foot = [""] + busLines + spoolLines + uplinkLines + eventLines
         // However much is wrong, some meters are shown.
         let meters = min(report.meters.count, 6) + 1
         let head = headLines(lines == .max ? .max : lines - 1 - meters - foot.count) + [""]
@@ -72,6 +72,7 @@ struct StatusPage {
             let next = meter.nextTryMilliseconds.map { ", next try in \(span($0))" } ?? ""
             return Terminal.paint(Terminal.cut(error + next, room), .red)
         }
+        if state == nil, meter.withheld > 0 { state = "\(counted(meter.withheld, "counter")) fell: next poll decides" }
         if state == nil, meter.notAvailable > 0 { state = "\(meter.notAvailable) empty" }
         if state == nil, meter.skippedPolls + meter.overruns > 0 {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
@@ -150,6 +151,13 @@ struct StatusPage {
                     "        \(uplink.delivered) delivered since the last start or reload, last \(last), \(uplink.undelivered) to go"
                 ),
             ]
+        }
+    }
+
+    /// What happened to meters; on a terminal only the newest.
+    private var eventLines: [String] {
+        report.events.prefix(lines == .max ? .max : 3).enumerated().map { index, event in
+            cut((index == 0 ? "events  " : "        ") + "\(event.time) \(event.subject) \(event.text)")
         }
     }
 

@@ -64,7 +64,8 @@ import Testing
     @Test(arguments: [(Aggregate.min, "-3"), (.max, "12"), (.last, "5")])
     func otherAggregates(aggregate: Aggregate, expected: String) {
         var filter = KeepFilter(.interval(.seconds(60), aggregate), kind: .gauge)
-        let kept = run(&filter, [reading(1, "4"), reading(2, "12"), reading(3, "-3"), reading(4, "5"), reading(61, "0")])
+        let kept = run(
+            &filter, [reading(1, "4"), reading(2, "12"), reading(3, "-3"), reading(4, "5"), reading(61, "0")])
         #expect(kept.map(\.value.description) == [expected])
     }
 
