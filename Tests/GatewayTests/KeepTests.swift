@@ -1,0 +1,48 @@
+import Gateway
+import Metering
+import Testing
+
+@testable import Lab
+
+/// What is kept of a meter that is polled fast.
+@Suite(.serialized) struct KeepTests {
+    @Test func oneValueAnIntervalIsDeliveredWithItsBounds() async throws {
+        let rig = try Rig(count: 1, interval: "100ms")
+        try rig.agent.configure(rig.configuration(meters: 1, interval: "100ms, keep: {every: 1s}"))
+        try rig.agent.start()
+        let report = try await rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
+        #expect(report.meters[0].readings < report.meters[0].polls * UInt64(report.meters[0].points) / 2)
+        let power = try observations(of: "meter-1/active-power", rig)
+        #expect(power.count > 2)
+        for observation in power {
+            #expect(observation["resultQuality"]?.text == "good")
+            let parameters = try #require(observation["parameters"])
+            #expect(parameters["aggregate"]?.text == "mean")
+            #expect(try #require(parameters["count"]?.integer) >= 1)
+            let from = try #require(parameters["from"]?.text.flatMap { Timestamp(iso8601: $0) })
+            let to = try #require(parameters["to"]?.text.flatMap { Timestamp(iso8601: $0) })
+            #expect(from <= to && to.milliseconds - from.milliseconds < 1000)
+            #expect(observation["phenomenonTime"]?.text == to.description)
+        }
+        // A counter's values are what was read at the edges.
+        let energy = try observations(of: "meter-1/active-energy-import", rig)
+        #expect(energy.count > 2 && energy.allSatisfy { $0["parameters"]?["aggregate"] == nil })
+        // Intervals under way are handed over at the end, and arrive with the next start.
+        rig.meters.stop()
+        #expect(try await rig.agent.terminate() == 0)
+        try rig.agent.start()
+        #expect(try await rig.settle().isClean)
+    }
+
+    private func observations(of point: String, _ rig: Rig) throws -> [JSON] {
+        let found = try get("\(rig.url)/Datastreams?$filter=name%20eq%20'test/\(point)'")
+        let id = try #require(found["value"]?.elements?.first?["@iot.id"]?.integer)
+        return try #require(try get("\(rig.url)/Datastreams(\(id))/Observations?$top=20")["value"]?.elements)
+    }
+
+    private func get(_ url: String) throws -> JSON {
+        let answer = try PlainHTTP.request("GET", url)
+        #expect(answer.status == 200, "\(url): \(answer.text)")
+        return try JSONParser.parse(answer.body)
+    }
+}
