@@ -79,11 +79,11 @@
 // s32, u48, s48, u64, s64, f32, f64, bcd16, bcd32, bcd48 or bcd64 (four bits a digit), t5, t6 or t7 (Iskra's
 // measurements with their own exponent, and its power factors), or text: `count` registers (1…60) of two characters
 // that spell a number. `order` is ABCD (the standard), CDAB (words swapped), BADC (bytes swapped) or DCBA (both). Of
-// `bits` 0 is the least. A value is raw × scale × 10^exponent (or × factor) + offset; the register of `scale_by` is
-// s16 and an exponent unless it says otherwise, is read in the point's own request, with its function and order, and
-// may be 125 registers away at most. `not_available` are raw contents; a text that spells no number is no value.
-// `max_rate` is the greatest plausible increase of a counter, in its unit per hour. A `kind` is gauge, counter or
-// state.
+// `bits` 0 is the least; those of a signed type are signed. A value is raw × scale × 10^exponent (or × factor) +
+// offset; the register of `scale_by` is s16 and an exponent unless it says otherwise, is read in the point's own
+// request, with its function and order, and may be 125 registers away at most. `not_available` are raw contents; a
+// text that spells no number is no value. `max_rate` is the greatest plausible increase of a counter, in its unit per
+// hour. A `kind` is gauge, counter or state.
 // Paths are relative to the file's folder. Numbers are read from their text, exactly; durations are whole numbers with
 // ms, s, m, h or d.
 //

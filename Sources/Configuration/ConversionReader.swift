@@ -46,9 +46,9 @@ extension PointReader {
 extension Field {
     /// One bit, `3`, or several, `4-7`; bit 0 is the least.
     fileprivate func bits(of type: RegisterType?) -> ClosedRange<Int>? {
-        let unsigned: [RegisterType] = [.u16, .u32, .u48, .u64]
-        if let type, !unsigned.contains(type) {
-            error("bits are of an unsigned number, not of \(type.rawValue)", hint: "type: u16")
+        let integers: [RegisterType] = [.u16, .s16, .u32, .s32, .u48, .s48, .u64, .s64]
+        if let type, !integers.contains(type) {
+            error("bits are of a whole number, not of \(type.rawValue)", hint: "type: u16")
             return nil
         }
         let highest = 16 * (type?.wordCount ?? 4) - 1

@@ -37,7 +37,9 @@ public struct RegisterDecoder: Hashable, Sendable {
         var raw = point.order.bits(of: words, at: index, count: point.type.wordCount)
         if !point.notAvailable.isEmpty, point.notAvailable.contains(raw) { return .notAvailable }
         if let bits = point.conversion.bits {
-            raw = raw >> UInt64(bits.lowerBound) & (UInt64.max >> UInt64(64 - bits.count))
+            let mask = UInt64.max >> UInt64(64 - bits.count)
+            raw = raw >> UInt64(bits.lowerBound) & mask
+            if point.type.isSigned, raw > mask >> 1 { raw |= ~mask }
         }
         guard let factor = factor(words, at: index) else { return .notAvailable }
         switch point.type {
@@ -151,6 +153,14 @@ extension RegisterType {
         case .t6: ExactDecimal(Self.signed(raw & 0xFF_FFFF, width: 24), exponent: Self.exponent(raw))
         case .t7: ExactDecimal(isNegative: raw >> 24 != 0, magnitude: raw & 0xFFFF, exponent: -4)
         case .f32, .f64, .text: nil
+        }
+    }
+
+    /// Whether it is an integer with a sign.
+    fileprivate var isSigned: Bool {
+        switch self {
+        case .s16, .s32, .s48, .s64: true
+        default: false
         }
     }
 

@@ -129,6 +129,16 @@ import Testing
         #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64, Conversion(bits: 0...63)) == "18446744073709551615")
     }
 
+    @Test func bitsOfASignedNumberAreSigned() {
+        #expect(decode([0x12FE], .s16, Conversion(bits: 0...7)) == "-2")
+        #expect(decode([0xFE12], .s16, Conversion(bits: 0...7)) == "18")
+        #expect(decode([0x8012], .s16, Conversion(bits: 8...15)) == "-128")
+        #expect(decode([0x7F12], .s16, Conversion(bits: 8...15)) == "127")
+        #expect(decode([0x0001], .s16, Conversion(bits: 0...0)) == "-1")
+        #expect(decode([0x00FF, 0x0000], .s32, Conversion(bits: 16...23)) == "-1")
+        #expect(decode([0x8000, 0, 0, 0], .s64, Conversion(bits: 0...63)) == "-9223372036854775808")
+    }
+
     @Test func anotherRegisterScales() {
         let exponent = Conversion(scaleRegister: .init(address: 1))
         #expect(decode([2301, 0xFFFF], .u16, exponent) == "230.1")
