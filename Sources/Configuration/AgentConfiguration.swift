@@ -49,7 +49,7 @@
 //       - {name: active-power, quantity: active-power, unit: W, kind: gauge, register: 12}
 //       - {name: running, quantity: duration, unit: h, kind: counter, register: 0x20, function: holding, type: u32,
 //          order: CDAB, scale: 0.1, offset: 0, not_available: 0xFFFFFFFF, obis: "0-0:96.8.0", interval: 1m,
-//          max_rate: 1}
+//          interval_class: slow, max_rate: 1}
 //       - {name: contact, quantity: state, unit: "1", kind: state, register: 7, function: discrete, type: bit}
 //       - {name: relay, quantity: state, unit: "1", kind: state, register: 0, function: coil, type: bit}
 //       - {name: alarm, quantity: state, unit: "1", kind: state, register: 40, type: u16, bits: 3}
@@ -83,7 +83,8 @@
 // offset; the register of `scale_by` is s16 and an exponent unless it says otherwise, is read in the point's own
 // request, with its function and order, and may be 125 registers away at most. `not_available` are raw contents; a
 // text that spells no number is no value. `max_rate` is the greatest plausible increase of a counter, in its unit per
-// hour. A `kind` is gauge, counter or state.
+// hour. A `kind` is gauge, counter or state; an `interval_class` is fast (powers, currents, flows, states), slow
+// (counters, temperatures, distortions …) or normal (the rest), unless a point says another.
 // Paths are relative to the file's folder. Numbers are read from their text, exactly; durations are whole numbers with
 // ms, s, m, h or d.
 //

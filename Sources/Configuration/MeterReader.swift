@@ -103,7 +103,7 @@ extension Assembly {
         let bus = section.required(.bus).flatMap { busNames.reference($0) }
         if let bus { busesInUse.insert(bus) }
         let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id, isPart: section.has(.at)) }
-        let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
+        let intervals = section.optional(.interval).map { PollIntervals($0) } ?? PollIntervals()
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
         let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
@@ -118,8 +118,9 @@ extension Assembly {
         guard checkWidth(of: points.map { definition.points[$0.place] }, definition.limits, section) else { return nil }
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
-            points: points.map {
-                Point(meter: id, model: definition.points, place: $0.place, interval: $0.interval ?? interval)
+            points: points.map { place, interval in
+                let interval = interval ?? intervals[definition.points[place]]
+                return Point(meter: id, model: definition.points, place: place, interval: interval)
             },
             location: location, timing: timing.or(definition.timing))
     }

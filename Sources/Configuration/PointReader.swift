@@ -7,6 +7,7 @@ enum PointKey: String, SectionKey {
     case notAvailable = "not_available"
     case scaleBy = "scale_by"
     case maximumRate = "max_rate"
+    case intervalClass = "interval_class"
 
     var example: String {
         switch self {
@@ -15,6 +16,7 @@ enum PointKey: String, SectionKey {
         case .map: "map: {raw: [4000, 20000], value: [0, 10]}"
         case .scaleBy: "scale_by: {register: 12, as: exponent}"
         case .maximumRate: "max_rate: 6"
+        case .intervalClass: "interval_class: slow"
         case .name: "name: active-power"
         case .quantity: "quantity: active-power"
         case .unit: "unit: W"
@@ -126,6 +128,9 @@ struct PointReader {
         let maximumRate = section.value(.maximumRate, or: nil) { $0.scale().map(Optional.some) }
         let obis = section.value(.obis, or: nil) { $0.obis().map(Optional.some) }
         let interval = section.value(.interval, or: nil) { $0.pollInterval().map(Optional.some) }
+        let intervalClass = section.value(.intervalClass, or: nil) {
+            $0.choice(IntervalClass.self, "interval class").map(Optional.some)
+        }
         let codes = section.value(.notAvailable, or: type.flatMap { defaults.notAvailable[$0] } ?? []) { field in
             type.flatMap { field.codes(of: $0) }
         }
@@ -133,12 +138,13 @@ struct PointReader {
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
         if let function, let type { checkType(type, of: function, at: section) }
         guard let name, let quantity, let unit, let kind, let function, let type, let order, let count,
-            let address, let conversion, let obis, let interval, let codes, let maximumRate
+            let address, let conversion, let obis, let interval, let intervalClass, let codes,
+            let maximumRate
         else { return nil }
         return PointDefinition(
             name: name, quantity: quantity, unit: unit, kind: kind, function: function, address: address, type: type,
             count: count, order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
-            maximumRate: maximumRate)
+            intervalClass: intervalClass, maximumRate: maximumRate)
     }
 
     /// Bits are read as bits, registers as everything else.

@@ -139,6 +139,25 @@ import Testing
         }
     }
 
+    /// Counters miss nothing when they are read seldom; powers are what people watch.
+    @Test func intervalClassesAreWhatPeopleExpect() throws {
+        let definition = try #require(try Self.catalogue.definition(model: "eastron-sdm630"))
+        let classes = Dictionary(uniqueKeysWithValues: definition.points.map { ($0.name, $0.intervalClass) })
+        let expected: [(String, IntervalClass)] = [
+            ("active-power", .fast), ("current-l1", .fast), ("voltage-l1", .normal), ("frequency", .normal),
+            ("power-factor", .normal), ("active-energy-import", .slow), ("voltage-distortion-l1", .slow),
+            ("active-power-demand", .slow),
+        ]
+        for (name, intervalClass) in expected { #expect(classes[name] == intervalClass, "\(name)") }
+        for model in Self.models {
+            for point in try #require(try Self.catalogue.definition(model: model)).points {
+                if point.kind == .counter || point.name.contains("demand") {
+                    #expect(point.intervalClass == .slow, "\(model) \(point.name)")
+                }
+            }
+        }
+    }
+
     /// One vocabulary: a name means one quantity and one OBIS code in every model.
     @Test func namesAgreeAcrossModels() throws {
         var meanings: [String: (quantity: Quantity, obis: String?, model: String)] = [:]

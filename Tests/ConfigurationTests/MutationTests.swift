@@ -133,7 +133,7 @@ import Testing
         "ca_file", "batch", "commit_interval", "limit", "history", "serial", "rtu_over_tcp", "baud", "parity",
         "data_bits", "stop_bits", "rs485", "rts_on_send", "delay_before", "delay_after", "byte_timeout", "pause",
         "after_connect", "timing", "holes", "rated_power", "identity", "vendor", "products", "values", "count", "bits",
-        "map", "raw", "value", "scale_by", "as", "max_rate",
+        "map", "raw", "value", "scale_by", "as", "max_rate", "interval_class", "fast", "normal", "slow",
     ]
 
     /// Words before a colon and a blank, outside of comments and quotes.

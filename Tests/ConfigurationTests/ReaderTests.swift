@@ -146,6 +146,24 @@ import Testing
         #expect(meter.definition.points.count == 7)
     }
 
+    /// A class's interval stands for the points of the class that have none of their own; what is not named keeps 10 s.
+    @Test func intervalsMayGoByClass() throws {
+        let text =
+            Scratch.start
+                + """
+                meters:
+                  - {id: main, bus: hall, unit: 1, model: acme-300, interval: {fast: 1s, slow: 5m},
+                     points: [voltage-l1, active-power, active-energy-import, {name: active-energy-export, interval: 15m}]}
+                """
+        let configuration = try #require(try Scratch.read(text, catalogue: Cases.catalogue(of: "")).configuration)
+        let meter = try #require(configuration.meters.first)
+        #expect(
+            meter.points.map { "\($0.definition.name) \($0.interval)" } == [
+                "voltage-l1 10.0 seconds", "active-power 1.0 seconds", "active-energy-import 300.0 seconds",
+                "active-energy-export 900.0 seconds",
+            ])
+    }
+
     @Test func secretsAreSoughtBesideTheFile() throws {
         try Scratch.with { folder in
             let uplinks = """
