@@ -56,9 +56,12 @@ public struct SunSpecDevice: Hashable, Sendable {
         self.base = base
     }
 
-    /// Where its serial number stands, for a meter's `identity`; nil where its model 1 has none.
-    public var serialRegister: MeterIdentity.Register? {
-        guard let common = models.first, common.id == 1, common.length >= 64 else { return nil }
+    /// Where the serial number of what `model` measures stands, for a meter's `identity`: in the last model 1 before it, for
+    /// a meter that is connected to an inverter has a model 1 of its own. Nil where that holds none.
+    public func serialRegister(of model: Model) -> MeterIdentity.Register? {
+        guard let common = models.last(where: { $0.id == 1 && $0.address < model.address }), common.length >= 64 else {
+            return nil
+        }
         return MeterIdentity.Register(function: .holding, address: common.address + 50, type: .text, count: 16)
     }
 

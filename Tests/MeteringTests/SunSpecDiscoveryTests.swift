@@ -141,16 +141,21 @@ import Testing
         #expect(discover(Self.device(0, chain).words).device?.ratedPower == ExactDecimal(5, exponent: 3))
     }
 
-    /// The register that is offered as a meter's identity holds what the device says of itself.
-    @Test(arguments: [(65, 40_052), (66, 40_052), (32, nil)] as [(Int, UInt16?)])
-    func theSerialNumberCanBeReadAgain(length: Int, address: UInt16?) throws {
-        let registers = Self.device(40_000, Self.common(length: length))
+    /// The register that is offered as a meter's identity holds what its model 1 says.
+    @Test(arguments: [(65, [40_052, 40_171]), (66, [40_052, 40_172]), (32, [nil, nil])] as [(Int, [UInt16?])])
+    func theSerialNumberCanBeReadAgain(length: Int, addresses: [UInt16?]) throws {
+        let chain =
+            Self.common(length: length) + Self.model(101, 50) + Self.common(length: length, serial: "METER")
+            + Self.model(203, 105)
+        let registers = Self.device(40_000, chain)
         let device = try #require(discover(registers.words).device)
-        #expect(device.serialRegister?.address == address)
-        guard let register = device.serialRegister else { return }
-        #expect(register.type == .text && register.function == .holding)
-        let words = try #require(registers.words(register.span))
-        #expect(words.prefix(6) == Self.text("SN-TEST-0001", 6)[...])
+        let models = device.models.filter { $0.id != 1 }
+        #expect(models.map { device.serialRegister(of: $0)?.address } == addresses)
+        for (model, serial) in zip(models, ["SN-TEST-0001", "METER"]) {
+            guard let register = device.serialRegister(of: model) else { continue }
+            #expect(register.type == .text && register.function == .holding)
+            #expect(registers.words(register.span) == Self.text(serial, 16))
+        }
     }
 
     // MARK: More chains
