@@ -6,32 +6,67 @@
 // gateway:
 //   id: schule-nord                     # a–z, 0–9 and hyphens, at most 63, as every name here
 //   location: {latitude: 51.3397, longitude: 12.3731, name: "Schule Nord, Keller"}
-// buses:
+// buses:                                # each is at one place: tcp, serial or rtu_over_tcp
 //   - id: hall
-//     tcp: 192.168.1.20                 # host, host:port or [IPv6]:port; the port is 502 unless it is given
-//     timeout: 1s                       # 100ms…10s; 1s unless it is given
+//     tcp: 192.168.1.20                 # Modbus TCP: host, host:port or [IPv6]:port; port 502 unless given
+//     timeout: 1s                       # for an answer, 50ms…10s; learnt from answers unless it is given
+//   - id: cellar
+//     serial: /dev/serial/by-path/platform-3f980000.usb-usb-0:1.2:1.0-port0      # Modbus RTU; best a stable name
+//     baud: 19200                       # 300…921600; 9600 unless it is given
+//     parity: even                      # none, even or odd; none unless it is given
+//     stop_bits: 1                      # 1 or 2; 1 unless it is given
+//     data_bits: 8                      # 8 for RTU
+//     rs485: {rts_on_send: high, delay_before: 1ms, delay_after: 0ms}   # where RTS switches the direction; 0ms…100ms
+//     byte_timeout: 50ms                # longest silence within an answer, 1ms…2s
+//     pause: 20ms                       # from an answer to the next request to the same meter, 0ms…5s
+//     after_connect: 500ms              # from connecting to the first request, 0ms…30s
+//   - id: roof
+//     rtu_over_tcp: 192.168.1.30:4001   # RTU frames through a converter, which has a port of its own;
+//     baud: 9600                        # baud, parity and bits are those of the converter's line: silences follow them
 // meters:
 //   - id: main
 //     bus: hall
-//     unit: 1                           # 0…247 or 255
-//     model: eastron-sdm630             # from the catalogue …
-//     interval: 10s                     # 100ms…24h; 10s unless it is given
+//     unit: 1                           # 1…247; on tcp also 0 and 255
+//     model: eastron-sdm630             # from the catalogue (`parthe meter list`) …
+//     interval: 10s                     # 100ms…24h; 10s unless it is given; or by class: {fast: 1s, slow: 1m}
+//     keep: {every: 15m, value: mean}   # which readings are kept: all unless given; see below
 //     points: [active-power, {name: active-energy-import, interval: 1m}]     # some of its points; all unless given
 //     location: {latitude: 51.34, longitude: 12.37}                          # the gateway's unless given
+//   - {id: sun, bus: roof, unit: 3, model: sunspec-103, at: 40070}           # a SunSpec model is `at` its ID register
 //   - id: pump
-//     bus: hall
+//     bus: cellar
 //     unit: 2
-//     limits: {registers: 60, gap: 0}   # registers a request, unused ones read along; 125 and 0 unless given
-//     defaults: {function: input, type: f32, order: ABCD}
+//     limits: {registers: 60, gap: 0, holes: ["holding 100-109"]}   # of a request: registers, unused ones read along,
+//                                       # those never read; 125, 0 and none unless given, or what the model says
+//     timing: {timeout: 2s, byte_timeout: 50ms, pause: 50ms, after_connect: 1s}    # this meter's, before the bus's
+//     rated_power: 22kW                 # W, kW, MW: an energy that grows faster is doubted; also of a model
+//     identity:                         # what tells this meter from another; also of a model
+//       serial: {function: holding, register: 64512, type: text, count: 8}
+//       model: {function: holding, register: 64520, type: u16, order: ABCD, values: [112]}
+//       vendor: Acme                    # beginnings of what Read Device Identification answers
+//       products: [A1]
+//     defaults: {function: input, type: f32, order: ABCD, not_available: {u16: 0xFFFF, s32: [0x7FFFFFFF, 0x80000000]}}
 //     points:                           # … or points of its own
 //       - {name: active-power, quantity: active-power, unit: W, kind: gauge, register: 12}
 //       - {name: running, quantity: duration, unit: h, kind: counter, register: 0x20, function: holding, type: u32,
-//          order: CDAB, scale: 0.1, offset: 0, not_available: 0xFFFFFFFF, obis: "0-0:96.8.0", interval: 1m}
+//          order: CDAB, scale: 0.1, offset: 0, not_available: 0xFFFFFFFF, obis: "0-0:96.8.0", interval: 1m,
+//          interval_class: slow, max_rate: 1, rollover: 1000000, keep: {change: 0.5, heartbeat: 15m}}
+//       - {name: contact, quantity: state, unit: "1", kind: state, register: 7, function: discrete, type: bit}
+//       - {name: relay, quantity: state, unit: "1", kind: state, register: 0, function: coil, type: bit}
+//       - {name: alarm, quantity: state, unit: "1", kind: state, register: 40, type: u16, bits: 3}
+//       - {name: mode, quantity: state, unit: "1", kind: state, register: 41, type: u16, bits: 4-7}
+//       - {name: current, quantity: current, unit: A, kind: gauge, register: 50, type: s16,
+//          scale_by: {register: 54, type: s16, as: exponent}}        # × 10 to the power of what register 54 holds
+//       - {name: energy, quantity: active-energy, unit: W.h, kind: counter, register: 60, type: u32,
+//          scale_by: {register: 70, type: u32, as: factor}}          # × what the registers 70 and 71 hold
+//       - {name: pressure, quantity: pressure, unit: bar, kind: gauge, register: 80, type: u16,
+//          map: {raw: [4000, 20000], value: [0, 10]}}                # a straight line, in place of scale and offset
+//       - {name: volume, quantity: volume, unit: m3, kind: counter, register: 90, type: text, count: 4, scale: 0.001}
 // uplinks:
 //   - id: city
 //     sensorthings: https://api.city.example/frost/v1.1
 //     basic: {user: gw, password_file: city.password}    # or bearer: {token_file: …}, or neither
-//     ca_file: /etc/parthe/ca.pem       # certificate authorities instead of the system's
+//     ca_file: ca.pem                   # certificate authorities instead of the system's
 //     batch: 200                        # readings a request, 1…1000
 //     timeout: 30s                      # 1s…5m
 // spool:
@@ -41,6 +76,19 @@
 // ```
 //
 // `register` is always the zero-based PDU address that goes over the wire, never the 3xxxx or 4xxxx number of a manual.
+// `function` is coil (1), discrete (2), holding (3) or input (4). `type` is bit for the first two, else u16, s16, u32,
+// s32, u48, s48, u64, s64, f32, f64, bcd16, bcd32, bcd48 or bcd64 (four bits a digit), t5, t6 or t7 (Iskra's
+// measurements with their own exponent, and its power factors), or text: `count` registers (1…60) of two characters
+// that spell a number. `order` is ABCD (the standard), CDAB (words swapped), BADC (bytes swapped) or DCBA (both). Of
+// `bits` 0 is the least; those of a signed type are signed. A value is raw × scale × 10^exponent (or × factor) +
+// offset; the register of `scale_by` is s16 and an exponent unless it says otherwise, is read in the point's own
+// request, with its function and order, and may be 125 registers away at most. `not_available` are raw contents; a
+// text that spells no number is no value. `max_rate` is the greatest plausible increase of a counter, in its unit per
+// hour; `rollover` the value at which it begins anew, where that is not the end of its registers. `keep`, of a meter or a
+// point, is `all`; or `change` (every reading that differs from the last one kept by as much, and one each `heartbeat`,
+// 1h unless given); or `every` (one reading for each interval, aligned to UTC: of a gauge its `value` mean, min, max or
+// last; of a counter the reading at the interval's edge; of a state also every change). A `kind` is gauge, counter or state; an `interval_class` is fast (powers, currents, flows, states), slow
+// (counters, temperatures, distortions …) or normal (the rest), unless a point says another.
 // Paths are relative to the file's folder. Numbers are read from their text, exactly; durations are whole numbers with
 // ms, s, m, h or d.
 //

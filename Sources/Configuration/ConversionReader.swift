@@ -22,12 +22,16 @@ private enum LineKey: String, SectionKey {
 }
 
 extension PointReader {
-    func conversion(_ section: Section<PointKey>, type: RegisterType?, address: UInt16?) -> Conversion? {
+    func conversion(
+        _ section: Section<PointKey>, type: RegisterType?, address: UInt16?, count: Int
+    ) -> Conversion? {
         let scale = section.value(.scale, or: .one) { $0.scale() }
         let offset = section.value(.offset, or: .zero) { $0.decimal() }
         let bits = section.value(.bits, or: nil) { $0.bits(of: type).map(Optional.some) }
         let line = section.value(.map, or: nil) { $0.line().map(Optional.some) }
-        let register = section.value(.scaleBy, or: nil) { $0.scaleRegister(near: address, type).map(Optional.some) }
+        let register = section.value(.scaleBy, or: nil) {
+            $0.scaleRegister(near: address, count: count).map(Optional.some)
+        }
         if let field = section.optional(.map) {
             for key in [PointKey.scale, .offset, .scaleBy] where section.has(key) {
                 field.error("map and \(key.rawValue) exclude each other", hint: "map says the whole conversion")
@@ -42,9 +46,9 @@ extension PointReader {
 extension Field {
     /// One bit, `3`, or several, `4-7`; bit 0 is the least.
     fileprivate func bits(of type: RegisterType?) -> ClosedRange<Int>? {
-        let unsigned: [RegisterType] = [.u16, .u32, .u48, .u64]
-        if let type, !unsigned.contains(type) {
-            error("bits are of an unsigned number, not of \(type.rawValue)", hint: "type: u16")
+        let integers: [RegisterType] = [.u16, .s16, .u32, .s32, .u48, .s48, .u64, .s64]
+        if let type, !integers.contains(type) {
+            error("bits are of a whole number, not of \(type.rawValue)", hint: "type: u16")
             return nil
         }
         let highest = 16 * (type?.wordCount ?? 4) - 1
@@ -57,7 +61,7 @@ extension Field {
         return Int(low)...Int(high)
     }
 
-    fileprivate func scaleRegister(near address: UInt16?, _ type: RegisterType?) -> Conversion.ScaleRegister? {
+    fileprivate func scaleRegister(near address: UInt16?, count: Int) -> Conversion.ScaleRegister? {
         guard let section = Section<ScaleKey>(self) else { return nil }
         let register = section.required(.register)?.integer(in: 0...65_535, "a register (zero-based PDU address)")
         let own = section.value(.type, or: .s16) { field -> RegisterType? in
@@ -71,7 +75,7 @@ extension Field {
         let role = section.value(.role, or: .exponent) { $0.choice(Conversion.ScaleRegister.Role.self, "role") }
         guard let register, let own, let role else { return nil }
         if let address {
-            let end = max(Int(address) + (type?.wordCount ?? 1), register + own.wordCount)
+            let end = max(Int(address) + count, register + own.wordCount)
             guard end <= 65_536, end - min(Int(address), register) <= RegisterSpan.maximumCount else {
                 error(
                     "the scale is more than \(RegisterSpan.maximumCount) registers away",
@@ -95,8 +99,10 @@ extension Field {
     }
 
     private func pair() -> [ExactDecimal]? {
-        guard let items = items(example: "[4000, 20000]"), items.count == 2 else {
-            return expected("two numbers", hint: "such as [4000, 20000]")
+        guard let items = items(example: "[4000, 20000]") else { return nil }
+        guard items.count == 2 else {
+            error("\(items.count) of the two numbers", hint: "such as [4000, 20000]")
+            return nil
         }
         let numbers = items.compactMap { $0.decimal() }
         return numbers.count == 2 ? numbers : nil

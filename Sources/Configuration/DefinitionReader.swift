@@ -21,7 +21,8 @@ internal import Metering
 /// points:
 ///   - {name: voltage-l1, quantity: voltage, unit: V, kind: gauge, register: 0, obis: "1-0:32.7.0"}
 /// ```
-/// The model is the file's name. A point's own keys go before the defaults.
+/// The model is the file's name. A point's own keys go before the defaults; all that a point can say stands at the head of
+/// `AgentConfiguration.swift`.
 struct DefinitionReader {
     enum Key: String, SectionKey {
         case manufacturer, product, status, sources, sunspec, identity, limits, timing, factory, defaults, points

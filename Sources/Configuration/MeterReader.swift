@@ -4,7 +4,7 @@ internal import Posix
 // The section `meters` and the files of the folder `meters/`.
 
 private enum MeterKey: String, SectionKey {
-    case id, bus, unit, model, at, interval, keep, points, location, limits, timing, defaults
+    case id, bus, unit, model, at, interval, keep, points, location, limits, timing, identity, defaults
     case ratedPower = "rated_power"
 
     var example: String {
@@ -20,6 +20,7 @@ private enum MeterKey: String, SectionKey {
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
         case .limits: "limits: {registers: 80, gap: 16}"
         case .timing: "timing: {timeout: 1s}"
+        case .identity: "identity: {serial: {function: holding, register: 0, type: u32}}"
         case .ratedPower: "rated_power: 69kW"
         case .defaults: "defaults: {function: input, type: f32}"
         }
@@ -117,37 +118,41 @@ extension Assembly {
         let bus = section.required(.bus).flatMap { busNames.reference($0) }
         if let bus { busesInUse.insert(bus) }
         let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id, isPart: section.has(.at)) }
-        let interval = section.value(.interval, or: .seconds(10)) { $0.pollInterval() } ?? .seconds(10)
+        let intervals = section.optional(.interval).map { PollIntervals($0) } ?? PollIntervals()
         let keep = section.value(.keep, or: .all) { KeepPolicy.read($0) }
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
         let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
         let ratedPower = section.value(.ratedPower, or: nil) { $0.power().map(Optional.some) }
-        guard let id, let bus, let unit, let location, let timing, let ratedPower, let keep,
+        let identity = section.value(.identity, or: nil) { MeterIdentity.read($0).map(Optional.some) }
+        guard let id, let bus, let unit, let location, let timing, let ratedPower, let keep, let identity,
             let (model, points) = chosen
         else { return nil }
         var definition = model
         definition.ratedPower = ratedPower ?? model.ratedPower
+        definition.identity = identity ?? model.identity
         guard checkWidth(of: points.map { definition.points[$0.place] }, definition.limits, section) else { return nil }
         return Meter(
             id: id, bus: bus, unit: unit, definition: definition,
-            points: points.map {
+            points: points.map { choice in
                 Point(
-                    meter: id, model: definition.points, place: $0.place, interval: $0.own.interval ?? interval,
-                    keep: $0.own.keep ?? keep)
+                    meter: id, model: definition.points, place: choice.place,
+                    interval: choice.own.interval ?? intervals[definition.points[choice.place]],
+                    keep: choice.own.keep ?? keep)
             },
             location: location, timing: timing.or(definition.timing))
     }
 
-    /// A point and the register that scales it are read in one request, which the meter must stand.
+    /// A text, and a point with the register that scales it, are read in one request, which the meter must stand.
     private func checkWidth(
         of points: [PointDefinition], _ limits: RequestLimits, _ section: Section<MeterKey>
     ) -> Bool {
         guard let widest = points.max(by: { $0.neededSpan.count < $1.neededSpan.count }),
             widest.neededSpan.count > limits.registers
         else { return true }
+        let takes = widest.conversion.scaleRegister == nil ? "takes" : "and its scale take"
         (section.optional(.limits) ?? section.field).error(
-            "\"\(widest.name)\" and its scale take \(widest.neededSpan.count) registers, one request \(limits.registers)",
+            "\"\(widest.name)\" \(takes) \(widest.neededSpan.count) registers, one request \(limits.registers)",
             hint: "limits: {registers: \(widest.neededSpan.count)} where the meter stands it, or leave the point out")
         return false
     }

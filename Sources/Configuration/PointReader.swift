@@ -7,6 +7,7 @@ enum PointKey: String, SectionKey {
     case notAvailable = "not_available"
     case scaleBy = "scale_by"
     case maximumRate = "max_rate"
+    case intervalClass = "interval_class"
 
     var example: String {
         switch self {
@@ -17,6 +18,7 @@ enum PointKey: String, SectionKey {
         case .maximumRate: "max_rate: 6"
         case .rollover: "rollover: 1000000"
         case .keep: "keep: {every: 15m}"
+        case .intervalClass: "interval_class: slow"
         case .name: "name: active-power"
         case .quantity: "quantity: active-power"
         case .unit: "unit: W"
@@ -122,26 +124,31 @@ struct PointReader {
             ? section.required(.function)?.function() : defaults.function
         let type = section.has(.type) || defaults.type == nil ? section.required(.type)?.registerType() : defaults.type
         let order = section.value(.order, or: defaults.order) { $0.wordOrder() }
-        let address = section.required(.register).flatMap { register($0, type: type) }
-        let conversion = conversion(section, type: type, address: address)
+        let count = count(section, type: type)
+        let address = section.required(.register).flatMap { register($0, count: count ?? 1) }
+        let conversion = conversion(section, type: type, address: address, count: count ?? 1)
         let maximumRate = section.value(.maximumRate, or: nil) { $0.scale().map(Optional.some) }
         let rollover = section.value(.rollover, or: nil) { $0.scale().map(Optional.some) }
         let keep = section.value(.keep, or: nil) { KeepPolicy.read($0).map(Optional.some) }
         let obis = section.value(.obis, or: nil) { $0.obis().map(Optional.some) }
         let interval = section.value(.interval, or: nil) { $0.pollInterval().map(Optional.some) }
+        let intervalClass = section.value(.intervalClass, or: nil) {
+            $0.choice(IntervalClass.self, "interval class").map(Optional.some)
+        }
         let codes = section.value(.notAvailable, or: type.flatMap { defaults.notAvailable[$0] } ?? []) { field in
             type.flatMap { field.codes(of: $0) }
         }
         if let quantity, let unit { checkUnit(unit, of: quantity, at: section) }
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
         if let function, let type { checkType(type, of: function, at: section) }
-        guard let name, let quantity, let unit, let kind, let function, let type, let order, let address,
-            let conversion, let obis, let interval, let codes, let maximumRate, let rollover, let keep
+        guard let name, let quantity, let unit, let kind, let function, let type, let order, let count,
+            let address, let conversion, let obis, let interval, let intervalClass, let codes,
+            let maximumRate, let rollover, let keep
         else { return nil }
         return PointDefinition(
             name: name, quantity: quantity, unit: unit, kind: kind, function: function, address: address, type: type,
-            order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
-            maximumRate: maximumRate, rollover: rollover, keep: keep)
+            count: count, order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
+            intervalClass: intervalClass, maximumRate: maximumRate, rollover: rollover, keep: keep)
     }
 
     /// Bits are read as bits, registers as everything else.
@@ -152,8 +159,18 @@ struct PointReader {
             hint: function.readsBits ? "type: bit" : "one bit of a register: type: u16, bits: 3")
     }
 
+    /// How many registers a point takes: as many as its type, but for a text, whose length the type does not say.
+    private func count(_ section: Section<PointKey>, type: RegisterType?) -> Int? {
+        guard type != .text else { return section.required(.count)?.integer(in: 1...60, "registers of a text") }
+        guard let field = section.optional(.count) else { return type?.wordCount ?? 1 }
+        if let type {
+            field.error("only a text has a count; \(type.rawValue) takes \(type.wordCount)", hint: "remove it")
+        }
+        return nil
+    }
+
     /// A zero-based PDU address whose registers all lie within 0…65535.
-    private func register(_ field: Field, type: RegisterType?) -> UInt16? {
+    private func register(_ field: Field, count: Int) -> UInt16? {
         if case .scalar(let text, isPlain: true) = field.node.content, let number = Number.integer(text) {
             if let hint = ManualNumber.hint(for: number), number > 65_535 {
                 field.error(
@@ -167,7 +184,6 @@ struct PointReader {
             }
         }
         guard let address = field.integer(in: 0...65_535, "a register (zero-based PDU address)") else { return nil }
-        let count = type?.wordCount ?? 1
         guard address + count <= 65_536 else {
             field.error("\(count) registers from \(address) on reach beyond 65535", hint: "check register and type")
             return nil

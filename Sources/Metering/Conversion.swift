@@ -44,7 +44,8 @@ public struct Conversion: Hashable, Sendable {
     public var scale: ExactDecimal
     /// The value is raw × scale + offset.
     public var offset: ExactDecimal
-    /// The bits of an unsigned integer that are meant, 0 the least; nil for all.
+    /// The bits of an integer that are meant, 0 the least; nil for all. Of a signed type the greatest of them is the sign:
+    /// an s16 with the bits 0…7 is the signed low byte.
     public var bits: ClosedRange<Int>?
     /// A register that scales the value further.
     public var scaleRegister: ScaleRegister?

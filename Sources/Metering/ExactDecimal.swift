@@ -154,7 +154,9 @@ public struct ExactDecimal: Hashable, Sendable {
 }
 
 extension ExactDecimal: CustomStringConvertible {
-    /// A plain JSON number: `12.3`, `-0.05`, `18446744073709551615`; beyond 20 places `12e30`.
+    /// A plain JSON number: `12.3`, `-0.05`, `18446744073709551615`; where zeros would follow beyond 19 places `12e30`.
+    ///
+    /// `init(_:)` reads each back as the same number: 19 digits always fit its 64 bits, 20 do not.
     public var description: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
@@ -173,7 +175,7 @@ extension ExactDecimal: CustomStringConvertible {
                 count += 1
             } while rest > 0
             let power = Int(exponent)
-            if power > 0, power <= 20 - count || magnitude == 0 {
+            if power > 0, power <= 19 - count || magnitude == 0 {
                 for index in (0..<count).reversed() { bytes.append(digits[index]) }
                 if magnitude != 0 { bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: power)) }
             } else if power > 0 || power < -20 {

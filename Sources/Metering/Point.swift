@@ -36,6 +36,8 @@ public struct PointDefinition: Hashable, Sendable {
     public var obis: String?
     /// Overrides the meter's poll interval.
     public var interval: Duration?
+    /// How fast its value moves: what its definition says, else what its kind and quantity let expect.
+    public var intervalClass: IntervalClass
     /// The greatest plausible increase of a counter, in its unit per hour; nil where the meter's rated power says it, or
     /// nothing does.
     public var maximumRate: ExactDecimal?
@@ -48,8 +50,9 @@ public struct PointDefinition: Hashable, Sendable {
     public init(
         name: String, quantity: Quantity, unit: Unit, kind: PointKind, function: RegisterFunction, address: UInt16,
         type: RegisterType, count: Int? = nil, order: WordOrder = .abcd, conversion: Conversion = .none,
-        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil, maximumRate: ExactDecimal? = nil,
-        rollover: ExactDecimal? = nil, keep: KeepPolicy? = nil
+        notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil,
+        intervalClass: IntervalClass? = nil, maximumRate: ExactDecimal? = nil, rollover: ExactDecimal? = nil,
+        keep: KeepPolicy? = nil
     ) {
         self.name = name
         self.quantity = quantity
@@ -64,6 +67,7 @@ public struct PointDefinition: Hashable, Sendable {
         self.notAvailable = notAvailable
         self.obis = obis
         self.interval = interval
+        self.intervalClass = intervalClass ?? IntervalClass(of: quantity, kind)
         self.maximumRate = maximumRate
         self.rollover = rollover
         self.keep = keep

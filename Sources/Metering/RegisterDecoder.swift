@@ -6,7 +6,8 @@ public struct RegisterDecoder: Hashable, Sendable {
         case value(Value)
         /// The code by which the meter says that it has none.
         case notAvailable
-        /// Registers that hold no number: NaN, an infinity, digits above 9 in a BCD, or scaled beyond every number.
+        /// Registers that hold no number: NaN, an infinity, digits above 9 in a BCD, a text of other characters, or
+        /// scaled beyond every number.
         case noNumber
     }
 
@@ -36,7 +37,9 @@ public struct RegisterDecoder: Hashable, Sendable {
         var raw = point.order.bits(of: words, at: index, count: point.type.wordCount)
         if !point.notAvailable.isEmpty, point.notAvailable.contains(raw) { return .notAvailable }
         if let bits = point.conversion.bits {
-            raw = raw >> UInt64(bits.lowerBound) & (UInt64.max >> UInt64(64 - bits.count))
+            let mask = UInt64.max >> UInt64(64 - bits.count)
+            raw = raw >> UInt64(bits.lowerBound) & mask
+            if point.type.isSigned, raw > mask >> 1 { raw |= ~mask }
         }
         guard let factor = factor(words, at: index) else { return .notAvailable }
         switch point.type {
@@ -49,6 +52,9 @@ public struct RegisterDecoder: Hashable, Sendable {
             let number = Double(bitPattern: raw)
             guard number.isFinite else { return .noNumber }
             return isPlain ? .value(.double(number)) : scaled(number.description, fallback: number, factor)
+        case .text:
+            guard let number = point.order.number(in: words, at: index, count: point.count) else { return .noNumber }
+            return scaled(number, factor)
         default:
             guard let number = point.type.number(raw) else { return .noNumber }
             return scaled(number, factor)
@@ -116,6 +122,26 @@ extension WordOrder {
     }
 }
 
+extension WordOrder {
+    /// The number that the text in `count` registers spells, such as ` 230.1`; nil where it spells none.
+    ///
+    /// Two characters a register, the first in the high byte, or in the low byte where bytes are swapped. A 0 ends the
+    /// text; spaces around it do not count. Words always follow each other.
+    fileprivate func number(in words: UnsafeBufferPointer<UInt16>, at index: Int, count: Int) -> ExactDecimal? {
+        precondition(index >= 0 && index + count <= words.count, "registers of a text are missing in the answer")
+        let bytesAreSwapped = self == .badc || self == .dcba
+        var text: [UInt8] = []
+        for place in index..<index + count {
+            let word = bytesAreSwapped ? words[place].byteSwapped : words[place]
+            text += [UInt8(word >> 8), UInt8(truncatingIfNeeded: word)]
+        }
+        let space = UInt8(ascii: " ")
+        let spelt = text.prefix { $0 != 0 }.drop { $0 == space }
+        guard let last = spelt.lastIndex(where: { $0 != space }) else { return nil }
+        return ExactDecimal(ascii: spelt[...last])
+    }
+}
+
 extension RegisterType {
     /// The number that the registers' bits stand for; nil for a float, a text, and digits above 9 in a BCD.
     func number(_ raw: UInt64) -> ExactDecimal? {
@@ -127,6 +153,14 @@ extension RegisterType {
         case .t6: ExactDecimal(Self.signed(raw & 0xFF_FFFF, width: 24), exponent: Self.exponent(raw))
         case .t7: ExactDecimal(isNegative: raw >> 24 != 0, magnitude: raw & 0xFFFF, exponent: -4)
         case .f32, .f64, .text: nil
+        }
+    }
+
+    /// Whether it is an integer with a sign.
+    fileprivate var isSigned: Bool {
+        switch self {
+        case .s16, .s32, .s48, .s64: true
+        default: false
         }
     }
 

@@ -44,6 +44,8 @@ public struct SunSpecDevice: Hashable, Sendable {
     public var version = ""
     /// Its serial number (`SN`).
     public var serial = ""
+    /// The most active power that it is made for, in W (`WRtg` of model 120); nil where it does not say.
+    public var ratedPower: ExactDecimal?
     /// The chain, in the order of its addresses.
     public var models: [Model] = []
     /// How the chain ended.
@@ -52,6 +54,15 @@ public struct SunSpecDevice: Hashable, Sendable {
     /// A device of which nothing but the marker is known.
     public init(base: UInt16) {
         self.base = base
+    }
+
+    /// Where the serial number of what `model` measures stands, for a meter's `identity`: in the last model 1 before it, for
+    /// a meter that is connected to an inverter has a model 1 of its own. Nil where that holds none.
+    public func serialRegister(of model: Model) -> MeterIdentity.Register? {
+        guard let common = models.last(where: { $0.id == 1 && $0.address < model.address }), common.length >= 64 else {
+            return nil
+        }
+        return MeterIdentity.Register(function: .holding, address: common.address + 50, type: .text, count: 16)
     }
 
     /// What a technician writes to read one model of the chain.

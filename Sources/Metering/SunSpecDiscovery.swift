@@ -5,8 +5,8 @@
 /// length that the device states, so that unknown models are passed over.
 ///
 /// - marker: "SunS" begins the chain at this base; anything else, an exception or silence leads to the next base.
-/// - header: an id and a length; then the texts of the first model 1, or the next header. Some devices answer no length
-///   behind the end marker, so that a failure leads to the lone id.
+/// - header: an id and a length; then the texts of the first model 1, the plate of the first model 120, or the next
+///   header. Some devices answer no length behind the end marker, so that a failure leads to the lone id.
 /// - lone id: the end marker ends the chain; anything else breaks it.
 /// - done: every base was tried, or a chain was walked. A chain without models is none: the next base is tried.
 ///
@@ -31,12 +31,14 @@ public struct SunSpecDiscovery: Hashable, Sendable {
         case header(at: Int)
         case loneID(at: Int)
         case texts(of: SunSpecDevice.Model)
+        case plate(of: SunSpecDevice.Model)
         case done
     }
 
     private static let marker: [UInt16] = [0x5375, 0x6E53]
     private static let endMarker: UInt16 = 0xFFFF
     private static let commonModel: UInt16 = 1
+    private static let plateModel: UInt16 = 120
 
     private var state = State.marker
     /// The place in `bases` of the one that is tried.
@@ -54,6 +56,7 @@ public struct SunSpecDiscovery: Hashable, Sendable {
         case .loneID(let address): .read(Self.registers(at: address, count: 1))
         case .texts(let model):
             .read(Self.registers(at: Int(model.address) + 2, count: min(model.length, CommonText.registers)))
+        case .plate(let model): .read(Self.registers(at: Int(model.address) + 2, count: Plate.registers))
         case .done: .done(device)
         }
     }
@@ -77,6 +80,9 @@ public struct SunSpecDiscovery: Hashable, Sendable {
             device?.version = CommonText.version(in: words)
             device?.serial = CommonText.serial(in: words)
             goOn(after: model)
+        case .plate(let model):
+            device?.ratedPower = Plate.ratedPower(in: words)
+            goOn(after: model)
         case .done: break
         }
     }
@@ -87,7 +93,7 @@ public struct SunSpecDiscovery: Hashable, Sendable {
         case .marker: tryNextBase()
         case .header(let address): state = .loneID(at: address)
         case .loneID(let address): end(.unanswered(UInt16(address)))
-        case .texts(let model): goOn(after: model)
+        case .texts(let model), .plate(let model): goOn(after: model)
         case .done: break
         }
     }
@@ -104,6 +110,8 @@ public struct SunSpecDiscovery: Hashable, Sendable {
         // A second model 1 describes what is connected to the device, such as its meter.
         if id == Self.commonModel, occurrence == 1, length > 0 {
             state = .texts(of: model)
+        } else if id == Self.plateModel, occurrence == 1, length >= Plate.registers {
+            state = .plate(of: model)
         } else {
             goOn(after: model)
         }
@@ -132,6 +140,20 @@ public struct SunSpecDiscovery: Hashable, Sendable {
 
     private static func registers(at address: Int, count: Int) -> RegisterSpan {
         RegisterSpan(function: .holding, address: UInt16(address), count: count)
+    }
+}
+
+/// The start of model 120, in the registers that follow its length (sunspec/models, model_120.json): the device's kind,
+/// its rated power `WRtg` and the power of ten that scales it.
+private enum Plate {
+    static let registers = 3
+
+    /// In W; nil where the power (0xFFFF) or its scale (0x8000) is not implemented, where the scale is beyond SunSpec's
+    /// -10…10, and for 0, which no device is made for.
+    static func ratedPower(in words: [UInt16]) -> ExactDecimal? {
+        let exponent = Int16(bitPattern: words[2])
+        guard words[1] != 0xFFFF, words[1] > 0, (-10...10).contains(exponent) else { return nil }
+        return ExactDecimal(Int64(words[1]), exponent: Int8(exponent)).normalized
     }
 }
 

@@ -19,6 +19,66 @@ import Testing
         }
     }
 
+    /// The tests below run for each model: were none found, they would all be silent.
+    @Test func modelsOfEveryWantedMakerAreThere() throws {
+        #expect(Self.models.count >= 125)
+        let definitions = try Self.models.compactMap { try Self.catalogue.definition(model: $0) }
+        #expect(definitions.count == Self.models.count)
+        let makers = Set(definitions.map(\.manufacturer))
+        let wanted = [
+            "Eastron", "Janitza", "ABB", "Carlo Gavazzi", "Schneider Electric", "Siemens", "Socomec", "Phoenix Contact",
+            "Weidmüller", "Hager", "Finder", "Saia-Burgess Controls", "ORNO", "Eltako", "Iskra", "Sontex",
+            "S+S Regeltechnik", "Wiren Board", "SunSpec Alliance",
+        ]
+        for maker in wanted { #expect(makers.contains(maker), "\(maker)") }
+        #expect(definitions.contains { $0.status == .manual } && definitions.contains { $0.status == .agreed })
+    }
+
+    /// What a definition is known by is stated, be it that no source knows; it can be read, and tells something.
+    @Test(arguments: models) func identityIsStated(model: String) throws {
+        let definition = try #require(try Self.catalogue.definition(model: model))
+        let identity = try #require(definition.identity, "identity: unknown where no source states it")
+        for register in [identity.serial, identity.model].compactMap(\.self) {
+            #expect(!register.function.readsBits && register.span.count <= RegisterSpan.maximumCount)
+            #expect(register.count == register.type.wordCount || register.type == .text)
+            // A device that answers 0 everywhere is no model in particular.
+            #expect(register.values != ["0"])
+        }
+        #expect(identity.serial?.values.isEmpty ?? true)
+        #expect((identity.vendorName == nil) == identity.productCodes.isEmpty)
+    }
+
+    /// On TCP and on a line, every point is read once, whole and with its scale, within what the meter stands; and each
+    /// point's decoder takes whatever registers come back.
+    @Test(arguments: models) func everyPointIsPlanned(model: String) throws {
+        let definition = try #require(try Self.catalogue.definition(model: model))
+        let line = RequestCost(line: SerialLine(), turnaround: RequestCost.usualTurnaround, pause: .zero)
+        for cost in [RequestCost.tcp, line] {
+            let requests = RequestPlanner.requests(for: definition.points, limits: definition.limits, cost: cost)
+            #expect(requests.flatMap(\.slots).map(\.point).sorted() == Array(definition.points.indices))
+            for request in requests {
+                #expect(request.span.count <= definition.limits.registers, "\(request.span)")
+                for hole in definition.limits.holes where hole.function == request.span.function {
+                    #expect(!hole.addresses.overlaps(request.span.addresses), "\(request.span)")
+                }
+                for slot in request.slots {
+                    let point = definition.points[slot.point]
+                    #expect(Int(request.span.address) + slot.offset == Int(point.address))
+                    #expect(request.span.function == point.function)
+                    let (whole, needed) = (request.span.addresses, point.neededSpan.addresses)
+                    #expect(whole.lowerBound <= needed.lowerBound && needed.upperBound <= whole.upperBound)
+                    for word: UInt16 in [0, 1, 0x1234, 0x7FFF, 0x8000, 0xFFFF] {
+                        let words = [UInt16](repeating: word, count: request.span.count)
+                        guard case .value(let value) = RegisterDecoder(point).decode(words, at: slot.offset) else {
+                            continue
+                        }
+                        #expect(value.isFinite, "\(point.name): \(value)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test(arguments: models) func readsWithoutAnyProblem(model: String) throws {
         let definition = try #require(try Self.catalogue.definition(model: model))
         #expect(definition.model == model)
@@ -75,6 +135,25 @@ import Testing
                     point.quantity == .powerFactor && point.conversion.scale == ExactDecimal(1, exponent: -2)
                 #expect(point.conversion.scale == .one || isPercent, "\(point.name)")
                 #expect(point.conversion.offset == .zero)
+            }
+        }
+    }
+
+    /// Counters miss nothing when they are read seldom; powers are what people watch.
+    @Test func intervalClassesAreWhatPeopleExpect() throws {
+        let definition = try #require(try Self.catalogue.definition(model: "eastron-sdm630"))
+        let classes = Dictionary(uniqueKeysWithValues: definition.points.map { ($0.name, $0.intervalClass) })
+        let expected: [(String, IntervalClass)] = [
+            ("active-power", .fast), ("current-l1", .fast), ("voltage-l1", .normal), ("frequency", .normal),
+            ("power-factor", .normal), ("active-energy-import", .slow), ("voltage-distortion-l1", .slow),
+            ("active-power-demand", .slow),
+        ]
+        for (name, intervalClass) in expected { #expect(classes[name] == intervalClass, "\(name)") }
+        for model in Self.models {
+            for point in try #require(try Self.catalogue.definition(model: model)).points {
+                if point.kind == .counter || point.name.contains("demand") {
+                    #expect(point.intervalClass == .slow, "\(model) \(point.name)")
+                }
             }
         }
     }

@@ -17,9 +17,9 @@ import Testing
         }
     }
 
-    static let originals: [[UInt8]] = ["good-everything", "good-minimal", "doubtful-overlap"].compactMap {
-        try? File.read("\(Cases.folder)/\($0)/parthe.yaml")
-    }
+    static let originals: [[UInt8]] = [
+        "good-everything", "good-minimal", "doubtful-overlap", "good-lines", "good-own-points",
+    ].compactMap { try? File.read("\(Cases.folder)/\($0)/parthe.yaml") }
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func damageIsNeverACrash(seed: UInt64) throws {
         var generator = Generator(state: seed)
@@ -69,7 +69,7 @@ import Testing
                     }
                 }
             }
-            #expect(tried > 300)
+            #expect(tried > 900)
         }
     }
 
@@ -130,7 +130,10 @@ import Testing
         "type", "order", "not_available", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "quantity",
         "register",
         "scale", "offset", "kind", "obis", "sensorthings", "basic", "bearer", "user", "password_file", "token_file",
-        "ca_file", "batch", "commit_interval", "limit", "history",
+        "ca_file", "batch", "commit_interval", "limit", "history", "serial", "rtu_over_tcp", "baud", "parity",
+        "data_bits", "stop_bits", "rs485", "rts_on_send", "delay_before", "delay_after", "byte_timeout", "pause",
+        "after_connect", "timing", "holes", "rated_power", "identity", "vendor", "products", "values", "count", "bits",
+        "map", "raw", "value", "scale_by", "as", "max_rate", "interval_class", "fast", "normal", "slow",
     ]
 
     /// Words before a colon and a blank, outside of comments and quotes.

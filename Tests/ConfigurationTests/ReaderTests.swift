@@ -3,6 +3,88 @@ import Metering
 import Posix
 import Testing
 
+/// What stands at the head of `AgentConfiguration.swift` is where technicians look things up: it is held to be true.
+@Suite struct HeadTests {
+    static let head: [String] = {
+        let file =
+            #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+            + "/Sources/Configuration/AgentConfiguration.swift"
+        let text = (try? File.read(file)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("//") }
+            .map { String($0.dropFirst($0.hasPrefix("// ") ? 3 : 2)) }
+    }()
+
+    @Test func itNamesEveryTypeOrderAndFunction() {
+        let words = Set(
+            Self.head.joined(separator: " ").split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init))
+        for type in RegisterType.allCases { #expect(words.contains(type.rawValue)) }
+        for order in WordOrder.allCases { #expect(words.contains(order.rawValue)) }
+        for function in RegisterFunction.allCases { #expect(words.contains(function.word)) }
+        for kind in PointKind.allCases { #expect(words.contains(kind.rawValue)) }
+        for role in Conversion.ScaleRegister.Role.allCases { #expect(words.contains(role.rawValue)) }
+        for parity in SerialLine.Parity.allCases { #expect(words.contains(parity.rawValue)) }
+    }
+}
+
+/// Points of one's own, from the file to the value.
+@Suite struct OwnPointTests {
+    /// Each point of the case `good-own-points`, the words of all registers that it needs, made by another program's
+    /// encoder (Python's `struct` and `int.to_bytes`), and the value.
+    @Test func everyKindOfPointDecodesAsWritten() throws {
+        let frames: [(name: String, words: String, value: String)] = [
+            ("door", "0001", "1"),
+            ("pump", "0000", "0"),
+            ("alarm", "0058", "1"),
+            ("mode", "0058", "5"),
+            ("s8", "F8FF", "-8"), ("s8", "0710", "7"),
+            ("u16", "08FD", "230.1"),
+            ("s16", "FFCB", "-45.3"),
+            ("u32", "FFFE FFFF", "4294967.294"),
+            ("s32", "EE90 FFFE", "-70000"),
+            ("s32", "FFFF 7FFF", "not available"),
+            ("u48", "FFFE FFFF FFFF", "281474976710654"),
+            ("s48", "D000 8210 FD45", "-3000000000000"),
+            ("u64", "FFFE FFFF FFFF FFFF", "18446744073709551614"),
+            ("s64", "1032 5476 98BA DCFE", "-81985529216486896"),
+            ("f32", "4247 EB85", "49.98"),
+            ("f64", "40C8 1CD6 E63A 5C1C", "12345.678901"),
+            ("bcd16", "0937", "937"),
+            ("bcd32", "5678 1234", "12345678"),
+            ("bcd48", "9012 5678 1234", "123456789012"),
+            ("bcd64", "3456 1012 5432 9876", "9876543210123456"),
+            ("t5", "FE00 59E7", "230.15"),
+            ("t6", "01FF FF83", "-1250"),
+            ("t7", "FFFF 2694", "-0.9876"),
+            ("text", "2020 3030 3132 3334 3500 0000", "12.345"),
+            ("exponent", "04D2 0000 0000 0000 FFFE", "12.34"),
+            ("exponent", "04D2 0000 0000 0000 8000", "not available"),
+            ("factor", "1171 0001 0000 0000 0000 0000 0000 0000 86A0 0001", "7000100000"),
+            ("line", "2EE0", "5"),
+            ("line", "0FA0", "0"),
+        ]
+        let file = Cases.folder + "/good-own-points/parthe.yaml"
+        let read = ConfigurationReader(catalogue: Cases.catalogue(of: "")).read(file: file)
+        let points = try #require(read.configuration?.meters.first?.points.map(\.definition))
+        #expect(Set(points.map(\.name)) == Set(frames.map(\.name)))
+        for frame in frames {
+            let point = try #require(points.first { $0.name == frame.name })
+            let words = frame.words.split(separator: " ").compactMap { UInt16($0, radix: 16) }
+            try #require(words.count == point.neededSpan.count, "\(frame.name)")
+            let place = Int(point.address) - Int(point.neededSpan.address)
+            let said: String =
+                switch RegisterDecoder(point).decode(words, at: place) {
+                case .value(let value): value.normalized.map { "\($0)" } ?? "\(value)"
+                case .notAvailable: "not available"
+                case .noNumber: "no number"
+                }
+            #expect(said == frame.value, "\(frame.name)")
+        }
+        // Every type can be written, and is.
+        #expect(Set(points.map(\.type)) == Set(RegisterType.allCases))
+        #expect(Set(points.map(\.function)) == Set(RegisterFunction.allCases))
+    }
+}
+
 @Suite struct ExactnessTests {
     @Test func numbersKeepEveryDigit() throws {
         let read = try Scratch.read(
@@ -62,6 +144,24 @@ import Testing
         #expect(meter.points.map(\.interval) == [.seconds(60), .seconds(60), .seconds(1), .seconds(3600)])
         #expect(meter.definition.limits.registers == 60 && meter.definition.limits.gap == 0)
         #expect(meter.definition.points.count == 7)
+    }
+
+    /// A class's interval stands for the points of the class that have none of their own; what is not named keeps 10 s.
+    @Test func intervalsMayGoByClass() throws {
+        let text =
+            Scratch.start
+                + """
+                meters:
+                  - {id: main, bus: hall, unit: 1, model: acme-300, interval: {fast: 1s, slow: 5m},
+                     points: [voltage-l1, active-power, active-energy-import, {name: active-energy-export, interval: 15m}]}
+                """
+        let configuration = try #require(try Scratch.read(text, catalogue: Cases.catalogue(of: "")).configuration)
+        let meter = try #require(configuration.meters.first)
+        #expect(
+            meter.points.map { "\($0.definition.name) \($0.interval)" } == [
+                "voltage-l1 10.0 seconds", "active-power 1.0 seconds", "active-energy-import 300.0 seconds",
+                "active-energy-export 900.0 seconds",
+            ])
     }
 
     @Test func secretsAreSoughtBesideTheFile() throws {
@@ -150,15 +250,15 @@ import Testing
 
     /// The example in the head comment of the main source file is a configuration that works.
     @Test func theDocumentedExampleIsRight() throws {
-        let root = Cases.folder.split(separator: "/").dropLast(3).joined(separator: "/")
-        let bytes = try File.read("/" + root + "/Sources/Configuration/AgentConfiguration.swift")
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        let start = try #require(lines.firstIndex(of: "// ```yaml"))
-        let end = try #require(lines.firstIndex(of: "// ```"))
-        let example = lines[(start + 1)..<end].map { $0.dropFirst(3) }.joined(separator: "\n")
+        let example = HeadTests.head.drop { $0 != "```yaml" }.dropFirst().prefix { $0 != "```" }.joined(separator: "\n")
         let read = try Scratch.read(example + "\n", catalogue: Catalogue(share: nil))
-        #expect(read.configuration?.meters.map(\.points.count) == [2, 2])
         #expect(read.problems.allSatisfy { $0.message.hasPrefix("no such file") }, "\(read.problems)")
+        let configuration = try #require(read.configuration)
+        #expect(configuration.buses.map(\.id) == ["hall", "cellar", "roof"])
+        #expect(configuration.buses[1].line?.direction?.delayBefore == .milliseconds(1))
+        #expect(configuration.meters.map(\.points.count) == [2, 25, 10])
+        #expect(configuration.meters[2].definition.identity?.serial?.count == 8)
+        #expect(configuration.meters[2].definition.ratedPower == ExactDecimal(22, exponent: 3))
     }
 
     @Test func fileNamesWithoutAFolderWork() throws {

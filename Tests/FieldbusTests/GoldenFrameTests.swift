@@ -19,7 +19,8 @@ import Testing
     private static let models = ((try? File.names(in: folder)) ?? []).map { String($0.dropLast(".txt".count)) }
 
     @Test func thereAreFramesOfManyModels() {
-        #expect(Self.models.count >= 8)
+        #expect(Self.models.count >= 30)
+        #expect(Set(Self.models).isSubset(of: Set(Catalogue(share: nil).models().map(\.name))))
     }
 
     @Test(arguments: models)

@@ -28,6 +28,13 @@ private func use(_ definition: MeterDefinition) {
         let place = Int(point.address) - Int(point.neededSpan.address)
         words.withUnsafeBufferPointer { _ = RegisterDecoder(point).decode($0, at: place) }
     }
+    // A SunSpec model is moved to where a device has it, or does not fit there.
+    if definition.sunSpec != nil {
+        for address in [0, 40_070, 65_500] {
+            guard let placed = definition.placed(at: address) else { continue }
+            precondition(placed.points.allSatisfy { $0.span.addresses.upperBound <= 65_536 }, "\(placed)")
+        }
+    }
     let requests = RequestPlanner.requests(for: definition.points, limits: definition.limits, cost: .tcp)
     var seen = Set<Int>()
     for request in requests { seen.formUnion(request.slots.map(\.point)) }

@@ -40,6 +40,20 @@ import Testing
         }
     }
 
+    @Test(arguments: [WordOrder.abcd, .badc]) func textsComeThroughTheEncoder(order: WordOrder) {
+        var point = MeterFixture.point("p", .volume, "m3", .counter, at: 0, .text, order)
+        point.count = 3
+        for (value, text) in [(0.0, "0"), (1234.9, "1234"), (-12, "-12"), (1e9, "999999")] {
+            let words = RegisterEncoder(point).words(value)
+            #expect(words.count == 3)
+            guard case .value(let back) = RegisterDecoder(point).decode(words) else {
+                Issue.record("\(value): \(words)")
+                continue
+            }
+            #expect(back.description == text)
+        }
+    }
+
     @Test func whatDoesNotFitIsTheNearestThatDoes() {
         func raw(_ type: RegisterType, _ value: Double) -> [UInt16] {
             RegisterEncoder(MeterFixture.point("p", .voltage, "V", at: 0, type)).words(value)

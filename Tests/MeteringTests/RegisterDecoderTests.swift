@@ -88,6 +88,31 @@ import Testing
         #expect(decode([0x123A], .bcd16) == "not finite")
     }
 
+    @Test func aTextIsTheNumberThatItSpells() {
+        func text(_ text: String, _ count: Int, _ order: WordOrder = .abcd, scale: String = "1") -> String {
+            var bytes = Array(text.utf8)
+            bytes += Array(repeating: 0, count: 2 * count - bytes.count)
+            var words = (0..<count).map { UInt16(bytes[2 * $0]) << 8 | UInt16(bytes[2 * $0 + 1]) }
+            if order == .badc { words = words.map(\.byteSwapped) }
+            let point = PointDefinition(
+                name: "p", quantity: .ratio, unit: Unit(ucum: "1")!, kind: .gauge, function: .input, address: 0,
+                type: .text, count: count, order: order, conversion: Conversion(scale: ExactDecimal(scale)!))
+            switch RegisterDecoder(point).decode(words) {
+            case .value(let value): return value.description
+            case .notAvailable: return "not available"
+            case .noNumber: return "no number"
+            }
+        }
+        #expect(text("00012345", 4) == "12345")
+        #expect(text("  -230.10 ", 6) == "-230.10")
+        #expect(text("230.1", 3, .badc) == "230.1")
+        #expect(text("42", 3, .cdab) == "42")
+        #expect(text("1250", 4, scale: "0.001") == "1.250")
+        #expect(text("12\u{0}34", 3) == "12")
+        for wrong in ["", "   ", "12,5", "SN-TEST", "1 2", "-", "1e999"] { #expect(text(wrong, 4) == "no number") }
+        #expect(text("184467440737095516160", 11) == "no number")
+    }
+
     /// The examples follow the rules that Iskra's own library has (Iskramis/pyiskra, helper.py).
     @Test func iskrasMeasurementsHaveTheirOwnExponent() {
         #expect(decode([0xFF00, 0x08FD], .t5) == "230.1")
@@ -102,6 +127,16 @@ import Testing
         #expect(decode([0b1010_0000], .u16, Conversion(bits: 6...6)) == "0")
         #expect(decode([0xABCD], .u16, Conversion(bits: 4...11)) == "188")
         #expect(decode([0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], .u64, Conversion(bits: 0...63)) == "18446744073709551615")
+    }
+
+    @Test func bitsOfASignedNumberAreSigned() {
+        #expect(decode([0x12FE], .s16, Conversion(bits: 0...7)) == "-2")
+        #expect(decode([0xFE12], .s16, Conversion(bits: 0...7)) == "18")
+        #expect(decode([0x8012], .s16, Conversion(bits: 8...15)) == "-128")
+        #expect(decode([0x7F12], .s16, Conversion(bits: 8...15)) == "127")
+        #expect(decode([0x0001], .s16, Conversion(bits: 0...0)) == "-1")
+        #expect(decode([0x00FF, 0x0000], .s32, Conversion(bits: 16...23)) == "-1")
+        #expect(decode([0x8000, 0, 0, 0], .s64, Conversion(bits: 0...63)) == "-9223372036854775808")
     }
 
     @Test func anotherRegisterScales() {

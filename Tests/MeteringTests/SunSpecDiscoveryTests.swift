@@ -108,6 +108,58 @@ import Testing
         #expect(device.models.map(\.address) == [40_002, 40_069, 40_121, 40_188, 40_295])
     }
 
+    // MARK: The plate
+
+    /// Model 120 of an inverter of 10 kW: 1000 × 10^1 W; then what its scale and its power may say instead.
+    @Test(
+        arguments: [
+            (1000, 1, "10000"), (8250, 0, "8250"), (15_000, -1, "1500"), (1, 10, "10000000000"), (0xFFFF, 0, nil),
+            (1000, 0x8000, nil), (1000, 11, nil), (1000, 0x7FFF, nil), (0, 0, nil),
+        ] as [(UInt16, Int, String?)])
+    func model120SaysTheRatedPower(power: UInt16, scale: Int, watts: String?) throws {
+        let plate = [120, 26, 4, power, UInt16(truncatingIfNeeded: scale)] + Array(repeating: 0xFFFF, count: 23)
+        let chain = Self.common() + Self.model(103, 50) + plate + Self.model(203, 105)
+        let (found, spans) = discover(Self.device(40_000, chain).words)
+        let device = try #require(found)
+        #expect(device.ratedPower == watts.flatMap { ExactDecimal($0)?.normalized })
+        #expect(device.models.map(\.id) == [1, 103, 120, 203] && device.ending == .marker)
+        #expect(spans.contains(RegisterSpan(function: .holding, address: 40_124, count: 3)))
+    }
+
+    @Test func aPlateThatIsNotAnsweredOrTooShortStopsNothing() throws {
+        let registers = Self.device(40_000, Self.common() + Self.model(120, 26) + Self.model(203, 105))
+        let silent = try #require(discover { $0.count == 3 ? nil : registers.words($0) }.device)
+        #expect(silent.ratedPower == nil && silent.models.map(\.id) == [1, 120, 203])
+        let short = Self.device(40_000, Self.common() + Self.model(120, 2) + Self.model(203, 105))
+        let (device, spans) = discover(short.words)
+        #expect(device?.models.map(\.id) == [1, 120, 203] && !spans.contains { $0.count == 3 })
+    }
+
+    @Test func onlyTheFirstPlateCounts() throws {
+        func plate(_ power: UInt16) -> [UInt16] { [120, 3, 4, power, 0] }
+        let chain = Self.common() + plate(5000) + plate(7000)
+        #expect(discover(Self.device(0, chain).words).device?.ratedPower == ExactDecimal(5, exponent: 3))
+    }
+
+    /// The register that is offered as a meter's identity holds what its model 1 says.
+    @Test(arguments: [(65, [40_052, 40_171]), (66, [40_052, 40_172]), (32, [nil, nil])] as [(Int, [UInt16?])])
+    func theSerialNumberCanBeReadAgain(length: Int, addresses: [UInt16?]) throws {
+        let chain =
+            Self.common(length: length) + Self.model(101, 50) + Self.common(length: length, serial: "METER")
+            + Self.model(203, 105)
+        let registers = Self.device(40_000, chain)
+        let device = try #require(discover(registers.words).device)
+        let models = device.models.filter { $0.id != 1 }
+        #expect(models.map { device.serialRegister(of: $0)?.address } == addresses)
+        for (model, serial) in zip(models, ["SN-TEST-0001", "METER"]) {
+            guard let register = device.serialRegister(of: model) else { continue }
+            #expect(register.type == .text && register.function == .holding)
+            #expect(registers.words(register.span) == Self.text(serial, 16))
+        }
+    }
+
+    // MARK: More chains
+
     @Test func aDeviceWithoutALengthBehindTheEndMarkerIsWhole() throws {
         let device = try #require(discover(Self.device(0, Self.common(), end: [0xFFFF]).words).device)
         #expect(device.ending == .marker && device.models.count == 1)
@@ -214,12 +266,13 @@ import Testing
                 return Bool.random(using: &random) ? Self.sunS : nil
             }
             guard Int.random(in: 0..<40, using: &random) > 0 else { return nil }
-            let ids: [UInt16] = [1, 1, 103, 203, 64_001, UInt16.random(in: 1...0xFFFE, using: &random)]
+            let ids: [UInt16] = [1, 1, 103, 120, 203, 64_001, UInt16.random(in: 1...0xFFFE, using: &random)]
             let lengths: [UInt16] = [0, 1, 66, UInt16.random(in: 0...2000, using: &random)]
             let header = [ids.randomElement(using: &random)!, lengths.randomElement(using: &random)!]
             return Array((header + Array(repeating: 0x4142, count: span.count)).prefix(span.count))
         }
-        #expect(spans.count <= 3 * (1 + 2 * SunSpecDiscovery.longestChain + 2), "seed \(seed)")
+        // At each base the marker, each model's header and perhaps its lone id, the texts and the plate.
+        #expect(spans.count <= 3 * (1 + 2 * SunSpecDiscovery.longestChain + 4), "seed \(seed)")
         let addresses = (device?.models ?? []).map(\.address)
         #expect(zip(addresses, addresses.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed)")
         #expect(addresses.count <= SunSpecDiscovery.longestChain, "seed \(seed)")

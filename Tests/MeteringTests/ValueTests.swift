@@ -10,6 +10,17 @@ import Testing
         #expect(ExactDecimal(mantissa, exponent: exponent).description == text)
     }
 
+    /// The fuzzer's finding: 4386600000000000000 × 10 was written with 20 digits, which nothing here could read.
+    @Test(
+        arguments: [
+            (.max, 0), (.max, 1), (4_386_600_000_000_000_000, 1), (1, 18), (1, 19), (9, 127), (7, -128),
+        ] as [(UInt64, Int8)])
+    func textReadsBackAsTheSameNumber(magnitude: UInt64, exponent: Int8) throws {
+        let number = ExactDecimal(isNegative: true, magnitude: magnitude, exponent: exponent)
+        let read = try #require(ExactDecimal(number.description), "\(number)")
+        #expect(read.normalized == number.normalized)
+    }
+
     @Test func unsigned64KeepsEveryDigit() {
         #expect(Value.decimal(ExactDecimal(magnitude: .max)).description == "18446744073709551615")
     }

@@ -3,6 +3,7 @@ internal import Metering
 /// Puts a value into the registers of a point: what RegisterDecoder takes out again.
 struct RegisterEncoder {
     private let type: RegisterType
+    private let count: Int
     private let order: WordOrder
     private let scale: Double
     private let offset: Double
@@ -11,6 +12,7 @@ struct RegisterEncoder {
 
     init(_ point: PointDefinition) {
         type = point.type
+        count = point.count
         order = point.order
         scale = Value.decimal(point.conversion.scale).approximate
         offset = Value.decimal(point.conversion.offset).approximate
@@ -21,9 +23,9 @@ struct RegisterEncoder {
     /// The registers that say `value`. What does not fit becomes the nearest that does; a code that means "no value"
     /// becomes its neighbour.
     func words(_ value: Double) -> [UInt16] {
+        if type == .text { return text((value - offset) / scale) }
         var bits = bits((value - offset) / scale)
         if notAvailable.contains(bits) { bits = bits == 0 ? 1 : bits - 1 }
-        let count = type.wordCount
         let wordsAreReversed = order == .cdab || order == .dcba
         let bytesAreSwapped = order == .badc || order == .dcba
         return (0..<count).map { place in
@@ -49,9 +51,24 @@ struct RegisterEncoder {
         case .bcd16, .bcd32, .bcd48, .bcd64: return Self.digits(whole, width: type.wordCount * 4)
         case .t5, .t6: return Self.coded(raw, isSigned: type == .t6)
         case .t7: return UInt64(raw < 0 ? 1 : 0) << 24 | Self.unsigned((abs(raw) * 10_000).rounded(), 10_000)
-        case .text: return 0x2020
+        case .text: preconditionFailure("a text is not made of bits")
         case .f32: return UInt64(Float(raw).bitPattern)
         case .f64: return raw.bitPattern
+        }
+    }
+
+    /// The digits at the end of the registers, spaces before them; nines where there are not characters enough.
+    private func text(_ raw: Double) -> [UInt16] {
+        let whole = raw.isFinite ? raw.rounded(isCounter ? .down : .toNearestOrEven) : 0
+        let length = 2 * count
+        let digits = Array(String(Self.signed(whole, Int64.max)).utf8)
+        let space = UInt8(ascii: " ")
+        let padded = Array(repeating: space, count: max(0, length - digits.count)) + digits
+        let bytes = digits.count <= length ? padded : Array(repeating: UInt8(ascii: "9"), count: length)
+        let bytesAreSwapped = order == .badc || order == .dcba
+        return (0..<count).map { place in
+            let word = UInt16(bytes[2 * place]) << 8 | UInt16(bytes[2 * place + 1])
+            return bytesAreSwapped ? word.byteSwapped : word
         }
     }
 
