@@ -1,0 +1,25 @@
+/// Power or flow from the spacing of pulses.
+///
+/// Between two pulses it is what one pulse means, divided by their distance. When the next one keeps one waiting, it can
+/// only be less: it decays as if that pulse came now, and is 0 after `silence`.
+public struct PulseRate: Hashable, Sendable {
+    /// What one pulse means, in the rate's unit times hours: 0.001 for 1000 pulses per kWh and kW.
+    public let perPulse: Double
+    /// After so long without a pulse nothing flows.
+    public let silence: Duration
+
+    /// A rate with every property given.
+    public init(perPulse: Double, silence: Duration) {
+        self.perPulse = perPulse
+        self.silence = silence
+    }
+
+    /// The rate at `now`; nil before two pulses were seen.
+    public func value(last: Instant?, spacing: Duration?, at now: Instant) -> Double? {
+        guard let last else { return nil }
+        let waited = now - last
+        if waited >= silence { return 0 }
+        guard let spacing, spacing > .zero else { return nil }
+        return perPulse / (max(spacing, waited) / .seconds(3600))
+    }
+}
