@@ -110,6 +110,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var buses: [BusSettings]
     /// The meters: those of the main file, then those of `meters/` in the order of their files' names.
     public var meters: [Meter]
+    /// The digital inputs, in the order of the file.
+    public var inputs: [InputSettings]
     /// Where readings go, in the order of the file.
     public var uplinks: [UplinkSettings]
     /// How readings are kept.
@@ -117,13 +119,19 @@ public struct AgentConfiguration: Equatable, Sendable {
 
     /// A configuration with every property given.
     public init(
-        gateway: GatewaySettings, buses: [BusSettings], meters: [Meter], uplinks: [UplinkSettings],
-        spool: SpoolSettings
+        gateway: GatewaySettings, buses: [BusSettings], meters: [Meter], inputs: [InputSettings] = [],
+        uplinks: [UplinkSettings], spool: SpoolSettings
     ) {
         self.gateway = gateway
         self.buses = buses
         self.meters = meters
+        self.inputs = inputs
         self.uplinks = uplinks
         self.spool = spool
     }
+}
+
+extension AgentConfiguration {
+    /// Everything that gives readings, meters and inputs: the Things of the platform.
+    public var things: [Meter] { meters + inputs.map(\.meter) }
 }

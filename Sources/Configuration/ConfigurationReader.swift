@@ -28,13 +28,14 @@ public struct ConfigurationReader: Sendable {
 /// One run of the reader.
 struct Assembly {
     enum Key: String, SectionKey {
-        case gateway, buses, meters, uplinks, spool
+        case gateway, buses, meters, inputs, uplinks, spool
 
         var example: String {
             switch self {
             case .gateway: "gateway: {id: …, location: …}"
             case .buses: "buses: [{id: …, tcp: …}]"
             case .meters: "meters: [{id: …, bus: …, unit: …, model: …}]"
+            case .inputs: "inputs: [{id: …, line: …, pulses_per: …, unit: …}]"
             case .uplinks: "uplinks: [{id: …, sensorthings: …}]"
             case .spool: "spool: {limit: 256MB}"
             }
@@ -81,15 +82,17 @@ struct Assembly {
         }
         guard let section = Section<Key>(Field(node: root, path: "", findings: findings)) else { return nil }
         let gateway = section.required(.gateway).flatMap { readGateway($0) }
-        let buses = readBuses(section.required(.buses))
+        // A gateway that only counts pulses has no bus.
+        let buses = readBuses(section.has(.inputs) ? section.optional(.buses) : section.required(.buses))
         var meters = section.optional(.meters).map { readMeters($0, at: gateway?.location) } ?? []
         meters += readMeterFiles(at: gateway?.location)
+        let inputs = section.optional(.inputs).map { readInputs($0, at: gateway?.location) } ?? []
         let uplinks = section.optional(.uplinks).map { readUplinks($0) } ?? []
         let spool = section.value(.spool, or: SpoolSettings()) { readSpool($0) }
-        warnOfIdle(section, meterCount: meters.count)
+        warnOfIdle(section, meterCount: meters.count + inputs.count)
         warnOfOverload(buses, meters)
         guard let gateway, let spool else { return nil }
         return AgentConfiguration(
-            gateway: gateway, buses: buses, meters: meters, uplinks: uplinks, spool: spool)
+            gateway: gateway, buses: buses, meters: meters, inputs: inputs, uplinks: uplinks, spool: spool)
     }
 }

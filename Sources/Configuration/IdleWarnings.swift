@@ -10,7 +10,8 @@ extension Assembly {
         }
         if meterCount == 0 {
             section.field.warning(
-                "there is no meter: nothing will be read", hint: "add \"\(Key.meters.example)\", or files in meters/")
+                "there is no meter: nothing will be read",
+                hint: "add \"\(Key.meters.example)\", files in meters/, or inputs")
         }
         if !section.has(.uplinks) {
             section.field.warning(

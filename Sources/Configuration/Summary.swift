@@ -6,6 +6,8 @@ public func summary(of configuration: AgentConfiguration) -> String {
     text.gateway(configuration.gateway)
     text.buses(configuration)
     text.meters(configuration)
+    text.inputs(configuration)
+    text.readings(configuration)
     text.uplinks(configuration.uplinks)
     text.spool(configuration.spool)
     return text.lines.joined(separator: "\n") + "\n"
@@ -47,7 +49,33 @@ private struct SummaryText {
                 wrap(meter.points.map(\.definition.name), indent: 12)
             }
         }
-        let points = configuration.meters.flatMap(\.points)
+    }
+
+    mutating func inputs(_ configuration: AgentConfiguration) {
+        for input in configuration.inputs {
+            var parts = [input.id, "line \(input.line)"]
+            switch input.use {
+            case .pulses(let pulses):
+                let unit = input.meter.points.first?.definition.unit.symbol ?? ""
+                parts += [
+                    "\(pulses.perUnit) pulses per \(unit)", width(pulses.rule),
+                    "read every \(Span.text(pulses.interval))",
+                ]
+                parts += kept(of: input.meter)
+            case .contact(let contact):
+                parts += [
+                    "\(contact.active) when active, else \(contact.inactive)",
+                    "told on change and every \(Span.text(contact.heartbeat))",
+                ]
+            }
+            if input.isInverted { parts.append("active when low") }
+            if input.debounce > .zero { parts.append("debounce \(Span.text(input.debounce))") }
+            add("input", parts)
+        }
+    }
+
+    mutating func readings(_ configuration: AgentConfiguration) {
+        let points = configuration.things.flatMap(\.points)
         let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.leastDelivery.wholeMilliseconds)) }
         let isLimit = points.contains { if case .changes = $0.keep { true } else { false } }
         add(
@@ -111,6 +139,15 @@ private struct SummaryText {
         let parts = intervals.sorted { $0.key < $1.key }.map { "\($0.value) every \(Span.text($0.key))" }
         guard parts.count > 1 else { return "\(total) every \(intervals.keys.first.map(Span.text) ?? "")" }
         return "\(total): " + parts.joined(separator: ", ")
+    }
+
+    /// `each at least 30ms`.
+    private func width(_ rule: PulseCounter.Rule) -> String {
+        switch (rule.minimumWidth, rule.maximumWidth) {
+        case (.zero, nil): "of any width"
+        case (let least, nil): "each at least \(Span.text(least))"
+        case (let least, let most?): "each \(Span.text(least))…\(Span.text(most))"
+        }
     }
 
     /// `keeps the mean of 15m (60 points)`.

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Delivery
+internal import DigitalInputs
 internal import Dispatch
 internal import Fieldbus
 internal import Glibc
@@ -94,11 +95,11 @@ public final class Agent {
             spoolEnded.leave()
         }
         startServices()
-        let points = configuration.meters.reduce(0) { $0 + $1.points.count }
+        let points = configuration.things.reduce(0) { $0 + $1.points.count }
         log.notice(
             """
             parthe \(PartheVersion.text) runs as \(configuration.gateway.id): \
-            meters \(configuration.meters.count), points \(points), uplinks \(configuration.uplinks.count); \
+            meters \(configuration.meters.count), inputs \(configuration.inputs.count), points \(points), uplinks \(configuration.uplinks.count); \
             spool in \(options.state)
             """)
         while try supervise() {}
@@ -132,6 +133,8 @@ public final class Agent {
             _ = asker.send(report().json)
         } else if let question = BusQuestion(text: question) {
             services.buses.ask(question, for: asker)
+        } else if let question = TotalQuestion(text: question) {
+            question.ask(services.inputs, for: asker)
         } else {
             _ = asker.send(Array(#"{"error":"unknown question"}"#.utf8))
         }
@@ -139,7 +142,8 @@ public final class Agent {
 
     private func report() -> StatusReport {
         StatusReport(
-            configuration: configuration, buses: services.buses.map(\.status), spool: spool.status, intake: intake,
+            configuration: configuration, buses: services.buses.map(\.status),
+            inputs: services.inputs?.status ?? [], spool: spool.status, intake: intake,
             uplinks: services.uplinks.map(\.status), refusal: refusal, started: started, now: BootClock.now,
             offset: BootClock.offset)
     }
@@ -233,7 +237,7 @@ public final class Agent {
     ) throws(AgentError) -> Services {
         let ids = try identify(configuration, spool: spool)
         let memory = try orAgentError(spool) { () async throws(SpoolError) in try await spool.memory() }
-        return Services(
+        return try Services(
             configuration, ids: ids, memory: memory, spool: spool, directory: directory, intake: intake, log: log)
     }
 
@@ -241,7 +245,7 @@ public final class Agent {
     private static func identify(
         _ configuration: AgentConfiguration, spool: Spool
     ) throws(AgentError) -> [String: PointID] {
-        let keys = configuration.meters.flatMap(\.points).map(\.key)
+        let keys = configuration.things.flatMap(\.points).map(\.key)
         let notes = PointNote.all(of: configuration)
         return try orAgentError(spool) { () async throws(SpoolError) in try await spool.identify(keys, notes: notes) }
     }

@@ -41,7 +41,7 @@ struct PointNote: Codable, Hashable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var notes: [String: String] = [:]
-        for meter in configuration.meters {
+        for meter in configuration.things {
             for point in meter.points {
                 // Strings can always be encoded.
                 guard let data = try? encoder.encode(PointNote(point, of: meter)) else { continue }
@@ -69,9 +69,7 @@ struct PointNote: Codable, Hashable {
             let kind = PointKind(rawValue: kind), let latitude = ExactDecimal(latitude),
             let longitude = ExactDecimal(longitude)
         else { return nil }
-        let point = PointDefinition(
-            name: point, quantity: quantity, unit: unit, kind: kind, function: .input, address: 0, type: .u16,
-            obis: obis)
+        let point = PointDefinition(name: point, quantity: quantity, unit: unit, kind: kind, obis: obis)
         let definition = MeterDefinition(
             model: model, manufacturer: manufacturer, product: product, status: .own,
             sources: source.map { [$0] } ?? [],

@@ -1,15 +1,19 @@
 internal import Configuration
 internal import Delivery
+internal import DigitalInputs
 internal import Dispatch
 internal import Fieldbus
 internal import Logging
 internal import Metering
+internal import Posix
 internal import Spooling
 internal import Synchronization
 
-/// The buses and uplinks of one configuration: started together, and stopped together when it is replaced.
+/// The buses, inputs and uplinks of one configuration: started together, and stopped together when it is replaced.
 struct Services {
     let buses: [ModbusBus]
+    /// Nil where there is none.
+    let inputs: DigitalInputs?
     let uplinks: [UplinkRunner]
     private let source: SpoolSource
     private let running = DispatchGroup()
@@ -19,7 +23,7 @@ struct Services {
     init(
         _ configuration: AgentConfiguration, ids: [String: PointID], memory: [String: String], spool: Spool,
         directory: String, intake: Intake, log: Logger
-    ) {
+    ) throws(AgentError) {
         buses = configuration.buses.compactMap { bus in
             let meters = configuration.meters.filter { $0.bus == bus.id }
             guard !meters.isEmpty else { return nil }
@@ -36,7 +40,12 @@ struct Services {
                 }
             }
         }
-        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids) { keys in
+        do {
+            inputs = try Self.inputs(configuration.inputs, ids: ids, memory: memory, intake: intake, log: log)
+        } catch {
+            throw AgentError(code: .system, message: "\(error)", hint: nil)
+        }
+        let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.things, ids: ids) { keys in
             try PointNote.meters(of: keys, directory: directory)
         }
         let source = SpoolSource(spool: spool)
@@ -48,9 +57,23 @@ struct Services {
         }
     }
 
+    private static func inputs(
+        _ settings: [InputSettings], ids: [String: PointID], memory: [String: String], intake: Intake, log: Logger
+    ) throws(PosixError) -> DigitalInputs? {
+        guard !settings.isEmpty else { return nil }
+        return try DigitalInputs(settings, ids: ids, memory: memory, intake: intake) { event in
+            switch event {
+            case .failing(let input, let error): log.warning("input \(input): \(error); \(error.hint)")
+            case .recovered(let input, let after): log.notice("input \(input): watched again after \(after.rounded)")
+            case .happened(let event): log.notice("\(event.subject) \(event.kind.text)")
+            }
+        }
+    }
+
     /// Starts every loop.
     func start() {
         for bus in buses { launch(on: bus.thread) { await bus.run() } }
+        if let inputs { launch(on: inputs.thread) { await inputs.run() } }
         for uplink in uplinks { launch(on: uplink.thread) { await uplink.run() } }
     }
 
@@ -66,6 +89,7 @@ struct Services {
         for uplink in uplinks { uplink.stop() }
         source.stop()
         for bus in buses { bus.stop() }
+        inputs?.stop()
         return running.wait(timeout: .now() + limit) == .success
     }
 

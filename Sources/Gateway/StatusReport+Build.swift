@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Delivery
+internal import DigitalInputs
 internal import Fieldbus
 internal import FoundationEssentials
 internal import Glibc
@@ -10,7 +11,8 @@ internal import Spooling
 extension StatusReport {
     /// The report at `now`, from what each part publishes.
     init(
-        configuration: AgentConfiguration, buses: [BusStatus], spool: Spooling.Spool.Status, intake: Intake,
+        configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
+        intake: Intake,
         uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, offset: ClockOffset
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
@@ -23,6 +25,7 @@ extension StatusReport {
         uptimeMilliseconds = (now - started).wholeMilliseconds
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
+        self.inputs = zip(configuration.inputs, inputs).map { Input($1, $0, now: now) }
         self.spool = Spool(
             state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "failing",
             error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
@@ -119,6 +122,14 @@ extension StatusReport {
                     "meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)",
                     meter.skippedPolls > 0
                         ? "its polls are skipped: the intake is full" : "look at it with `parthe read \(meter.id)`")
+            }
+        }
+        for input in inputs {
+            if let error = input.error { add("input \(input.id): line \(input.line): \(error)", input.hint) }
+            if !input.noticesLosses {
+                add(
+                    "input \(input.id): lost edges cannot be noticed with libgpiod 1",
+                    "install a package of parthe, or build it with libgpiod 2")
             }
         }
         if spool.quarantined > 0 {

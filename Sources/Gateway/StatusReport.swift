@@ -1,3 +1,5 @@
+public import FoundationEssentials
+
 /// What the running agent says of itself: the answer on the control socket, and the JSON of `parthe status --json`.
 ///
 /// Keys are stable from version 1.0 on; times are ISO 8601 in UTC, ages and durations in milliseconds. What does not
@@ -114,6 +116,58 @@ public struct StatusReport: Codable, Sendable {
         public var learntHoles: [String]
     }
 
+    /// A digital input.
+    public struct Input: Codable, Sendable {
+        /// Its name.
+        public var id: String
+        /// The line as the configuration names it.
+        public var line: String
+        /// Where the line is: chip's label, place there, device; absent while it is not watched.
+        public var place: String?
+        /// Whether edges that were lost are noticed: not with libgpiod 1.
+        public var noticesLosses: Bool
+        /// Whether the line is active; absent before it was watched.
+        public var active: Bool?
+        /// What that is called, for a contact.
+        public var state: String?
+        /// For how long a contact has been in its state, where that was seen to begin.
+        public var stateAgeMilliseconds: Int64?
+        /// The total of a pulse input, in `unit`.
+        public var total: Decimal?
+        /// The unit of the total, its UCUM code.
+        public var unit: String?
+        /// The unit as people write it: `m³`.
+        public var symbol: String?
+        /// Pulses ever counted.
+        public var pulses: UInt64?
+        /// What flows now, in the rate's unit; absent before two pulses were seen.
+        public var rate: Double?
+        /// Age of the last pulse.
+        public var lastPulseAgeMilliseconds: Int64?
+        /// Width of the last pulse.
+        public var widthMilliseconds: Double?
+        /// Pulses that were too short, since the start.
+        public var tooShort: UInt64
+        /// Pulses that were too long, since the start.
+        public var tooLong: UInt64
+        /// Edges that bounced, where not the kernel filters them, since the start.
+        public var bounces: UInt64
+        /// Edges that the kernel saw and nobody read, since the start.
+        public var lostEdges: UInt64
+        /// Pulses among them: counted by their number, without their widths.
+        public var recovered: UInt64
+        /// Changes of a contact, since the start.
+        public var changes: UInt64
+        /// Readings handed over since the start.
+        public var readings: UInt64
+        /// Why the line is not watched.
+        public var error: String?
+        /// What to look at.
+        public var hint: String?
+        /// For how long it has not been watched.
+        public var failingForMilliseconds: Int64?
+    }
+
     /// The spool.
     public struct Spool: Codable, Sendable {
         /// `working`, `full` or `failing`.
@@ -194,6 +248,8 @@ public struct StatusReport: Codable, Sendable {
     public var buses: [Bus]
     /// The meters, bus by bus.
     public var meters: [Meter]
+    /// The digital inputs in the order of the configuration.
+    public var inputs: [Input]
     /// The spool.
     public var spool: Spool
     /// The uplinks in the order of the configuration.

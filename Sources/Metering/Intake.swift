@@ -38,6 +38,7 @@ public final class Intake: Sendable {
         var content = Content()
         var promised = 0
         var skippedPolls: UInt64 = 0
+        var onUrgency: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
@@ -71,12 +72,21 @@ public final class Intake: Sendable {
     }
 
     /// Hands over what has to be remembered, and what happened: committed together with the readings.
-    public func note(memory: [String: String], events: [MeterEvent]) {
-        if memory.isEmpty, events.isEmpty { return }
-        state.withLock { state in
+    ///
+    /// - Parameter isUrgent: whether the commit may not wait longer than a second: pulses and contacts.
+    public func note(memory: [String: String], events: [MeterEvent], isUrgent: Bool = false) {
+        if memory.isEmpty, events.isEmpty, !isUrgent { return }
+        let hurry = state.withLock { state in
             state.content.memory.merge(memory) { _, new in new }
             state.content.add(events)
+            return isUrgent ? state.onUrgency : nil
         }
+        hurry?()
+    }
+
+    /// Calls `body`, from any thread, when something has to be committed within a second.
+    public func onUrgency(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.onUrgency = body }
     }
 
     /// Takes everything out, and makes room for as many readings.

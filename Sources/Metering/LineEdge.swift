@@ -18,7 +18,7 @@ public struct LineEdge: Hashable, Sendable {
 
 /// Filters a line whose kernel has no debounce: a level counts once it has lasted `period`.
 ///
-/// As in the kernel, the time stamp of what passes is the end of the period, so that widths stay what they are.
+/// The time stamp of what passes is that of the edge after which nothing moved any more.
 ///
 /// Pure: edges, instants and the passing of time come in; edges that last go out.
 public struct LineDebounce: Hashable, Sendable {
@@ -49,10 +49,9 @@ public struct LineDebounce: Hashable, Sendable {
 
     /// Lets time pass until `now`.
     public mutating func settle(at now: Instant, pass: (LineEdge) -> Void) {
-        guard var edge = pending, let deadline, deadline <= now else { return }
+        guard let edge = pending, let deadline, deadline <= now else { return }
         pending = nil
         level = edge.isActive
-        edge.instant = deadline
         pass(edge)
     }
 }

@@ -14,6 +14,12 @@ public struct MeterEvent: Hashable, Sendable {
         case implausible(before: Value, value: Value, words: [UInt16])
         /// The meter has another serial number.
         case swap(oldSerial: String, newSerial: String)
+        /// Edges of a line were not read; pulses among them are counted by number.
+        case lostEdges(UInt64, pulses: UInt64)
+        /// A line could not be watched for a while; what happened meanwhile is not known.
+        case away(Duration)
+        /// A person set a total.
+        case preset(before: Value, value: Value, by: String)
     }
 
     /// The meter's name, or the key of its point.
@@ -41,6 +47,9 @@ extension MeterEvent.Kind {
         case .glitch: "glitch"
         case .implausible: "implausible-increase"
         case .swap: "meter-swap"
+        case .lostEdges: "edges-lost"
+        case .away: "line-away"
+        case .preset: "total-set"
         }
     }
 
@@ -53,6 +62,11 @@ extension MeterEvent.Kind {
         case .glitch(let value, let words): "was \(value) for one poll (\(Self.text(words))): not taken"
         case .implausible(let before, let value, let words):
             "rose from \(before) to \(value) (\(Self.text(words))), more than it can: marked uncertain"
+        case .lostEdges(let edges, let pulses):
+            "lost \(edges) edges of its line; \(pulses) pulses were counted by their number, without their widths"
+        case .away(let time):
+            "could not be watched for \(max(1, time.wholeMilliseconds / 1000)) s; pulses meanwhile are not known"
+        case .preset(let before, let value, let who): "was set from \(before) to \(value) by \(who)"
         case .swap(let old, let new): "is another device: serial number \(new), before \(old)"
         }
     }

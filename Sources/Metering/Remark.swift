@@ -12,6 +12,10 @@ public indirect enum Remark: Hashable, Sendable {
     case returned(before: Value)
     /// The counter rose by more than it can; `words` are its registers.
     case implausible(words: [UInt16])
+    /// `lostEdges` edges of the line were not read; `pulses` among the counted ones are known by number only.
+    case recovered(pulses: UInt64, lostEdges: UInt64)
+    /// A person set the total, to match the dial; it stood at `before`.
+    case preset(before: Value, by: String)
     /// The value stands for `count` readings from `from` to `to`.
     case aggregate(Aggregate, from: Instant, to: Instant, minimum: Value, maximum: Value, count: Int)
 
@@ -23,6 +27,8 @@ public indirect enum Remark: Hashable, Sendable {
         case .swap: "meter-swap"
         case .returned: "reset-withdrawn"
         case .implausible: "implausible-increase"
+        case .recovered: "edges-lost"
+        case .preset: "total-set"
         case .aggregate: nil
         }
     }
@@ -43,6 +49,9 @@ public indirect enum Remark: Hashable, Sendable {
             return named(last + #""serial_before":\#(JSONString(old)),"serial":\#(JSONString(new))"#)
         case .implausible(let words):
             return named(#""words":"\#(words.map { $0.hexadecimal }.joined(separator: " "))""#)
+        case .recovered(let pulses, let lostEdges):
+            return named(#""recovered_pulses":\#(pulses),"lost_edges":\#(lostEdges)"#)
+        case .preset(let before, let who): return named(#""before":\#(before),"by":\#(JSONString(who))"#)
         case .aggregate(let aggregate, _, _, let minimum, let maximum, let count):
             return #""aggregate":"\#(aggregate.rawValue)","min":\#(minimum),"max":\#(maximum),"count":\#(count)"#
         }

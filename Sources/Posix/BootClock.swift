@@ -1,4 +1,5 @@
 internal import CPosix
+internal import Glibc
 public import Metering
 
 /// The two clocks of this machine. Only shells read them; decisions get the time as an argument.
@@ -15,6 +16,17 @@ public enum BootClock {
         let wall = cposix_wall_nanoseconds()
         let after = cposix_boot_nanoseconds()
         return ClockOffset(nanoseconds: wall - (before + after) / 2)
+    }
+
+    /// The moment that CLOCK_MONOTONIC showed as `nanoseconds`. It stands still while the machine is suspended, so what
+    /// was before a suspend comes out too early by its length.
+    public static func instant(ofMonotonic nanoseconds: UInt64) -> Instant {
+        let now = now
+        var monotonic = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &monotonic)
+        let passed = Int64(monotonic.tv_sec) * 1_000_000_000 + Int64(monotonic.tv_nsec) - Int64(clamping: nanoseconds)
+        // Nothing happens in the future.
+        return now - .nanoseconds(max(0, passed))
     }
 
     /// Blocks the thread until `deadline`, to some ten microseconds; a signal ends the wait early.

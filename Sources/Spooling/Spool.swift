@@ -52,6 +52,8 @@ public actor Spool {
     private var hasEnded = false
     private nonisolated let shared: Mutex<Status>
     private nonisolated let isStopping = Atomic(false)
+    /// Whether something waits that has to be committed within a second.
+    private nonisolated let isUrgent = Atomic(false)
 
     /// How many events the status has.
     private static let shownEvents = 20
@@ -125,7 +127,11 @@ public actor Spool {
     public func run() async {
         lastCommit = BootClock.now
         nextCommit = commitTime(after: lastCommit)
+        intake.onUrgency { [weak self] in self?.hurry() }
         while !isStopping.load(ordering: .acquiring) {
+            if isUrgent.exchange(false, ordering: .acquiringAndReleasing) {
+                bringForward(to: lastCommit + Self.longestWaitForMark)
+            }
             if BootClock.now >= nextCommit {
                 commit()
                 // Commits that take longer than their interval must not keep everyone else from the actor.
@@ -149,6 +155,12 @@ public actor Spool {
     /// Ends `run()` after a last commit.
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
+        executor.wake()
+    }
+
+    /// Commits within a second of the last commit.
+    private nonisolated func hurry() {
+        if isUrgent.exchange(true, ordering: .acquiringAndReleasing) { return }
         executor.wake()
     }
 

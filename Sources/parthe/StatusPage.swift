@@ -17,7 +17,7 @@ struct StatusPage {
     }
 
     var text: String {
-        let foot = [""] + busLines + spoolLines + uplinkLines + eventLines
+        let foot = inputLines + [""] + busLines + spoolLines + uplinkLines + eventLines
         // However much is wrong, some meters are shown.
         let meters = min(report.meters.count, 6) + 1
         let head = headLines(lines == .max ? .max : lines - 1 - meters - foot.count) + [""]
@@ -53,7 +53,7 @@ struct StatusPage {
 
     private func meterLines(_ room: Int) -> [String] {
         let title = "METER              BUS         EVERY   LAST AGO  POLLS FAILED  STATE"
-        guard !report.meters.isEmpty else { return ["no meters are configured"] }
+        guard !report.meters.isEmpty else { return report.inputs.isEmpty ? ["no meters are configured"] : [] }
         let order = report.meters.filter { $0.error != nil } + report.meters.filter { $0.error == nil }
         let shown = order.count <= room - 1 ? order.count : room - 2
         var found = [Terminal.paint(title, .dim)] + order.prefix(shown).map(line)
@@ -81,6 +81,36 @@ struct StatusPage {
             + Terminal.right(span(meter.intervalMilliseconds), 6) + " " + Terminal.right(last, 10) + " "
             + Terminal.right(String(meter.polls), 6) + " " + Terminal.right(String(meter.failedPolls), 6) + "  "
             + (state ?? (meter.lastReadingAgeMilliseconds == nil ? "waiting" : "ok"))
+    }
+
+    private var inputLines: [String] {
+        guard !report.inputs.isEmpty else { return [] }
+        let shown = lines == .max ? report.inputs.count : min(report.inputs.count, 8)
+        let title = Terminal.paint("INPUT              LINE         TOTAL OR STATE", .dim)
+        var found = ["", title] + report.inputs.prefix(shown).map(line)
+        if shown < report.inputs.count { found.append("… and \(report.inputs.count - shown) more (--all)") }
+        return found
+    }
+
+    private func line(_ input: StatusReport.Input) -> String {
+        let place = Terminal.left(input.id, 18) + " " + Terminal.left(input.line, 12) + " "
+        if let error = input.error {
+            return place + Terminal.paint(Terminal.cut(error, width == .max ? .max : max(8, width - 32)), .red)
+        }
+        if let state = input.state {
+            let since = input.stateAgeMilliseconds.map { " for \(span($0))" } ?? ""
+            return cut(place + state + since + ", \(counted(Int(clamping: input.changes), "change"))")
+        }
+        guard let total = input.total else { return place + "waiting" }
+        var parts = ["\(total) \(input.symbol ?? "")"]
+        parts.append(input.lastPulseAgeMilliseconds.map { "last pulse \(span($0)) ago" } ?? "no pulse yet")
+        for (count, what) in [
+            (input.lostEdges, "lost edges"), (input.tooShort, "too short"), (input.tooLong, "too long"),
+            (input.bounces, "bounces"),
+        ] where count > 0 {
+            parts.append("\(count) \(what)")
+        }
+        return cut(place + parts.joined(separator: ", "))
     }
 
     private var busLines: [String] {

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 say() { printf '%s\n' "$*" >&2; }
 
 # Debian's packages that building and testing needs; nothing of it is bundled.
-PACKAGES="libmodbus-dev libsqlite3-dev libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev openssl curl sqlite3"
+PACKAGES="libmodbus-dev libgpiod-dev libsqlite3-dev libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev openssl curl sqlite3"
 
 need_packages() {
     local missing=() package

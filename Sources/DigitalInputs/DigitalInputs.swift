@@ -1,0 +1,261 @@
+public import Metering
+public import Posix
+internal import Synchronization
+
+/// Watches the lines of all digital inputs: one actor, one thread, which waits for the kernel's edges.
+///
+/// Flow: the kernel's edges, with their own times and numbers → `InputLogic` decides → readings, events and what has to
+/// be remembered go to the intake, to be committed together within a second → the status is published. A line that is
+/// not there, in use, or whose chip goes away is waited for.
+public actor DigitalInputs {
+    /// Something that a log should say.
+    public enum Event: Sendable {
+        /// A line cannot be watched.
+        case failing(input: String, GPIOError)
+        /// It is watched again, or for the first time after a failure.
+        case recovered(input: String, after: Duration)
+        /// Something happened to an input.
+        case happened(MeterEvent)
+    }
+
+    /// A line that is watched, in a box, because collections hold no `~Copyable` values.
+    private final class Watched {
+        let line: GPIOLine
+        init(_ line: consuming GPIOLine) { self.line = line }
+    }
+
+    private struct Entry {
+        let settings: InputSettings
+        var logic: InputLogic
+        var watched: Watched?
+        var backoff = UnitBackoff(longest: DigitalInputs.longestWait)
+        var failingSince: Instant?
+        var error: GPIOError?
+
+        var isContact: Bool { if case .contact = settings.use { true } else { false } }
+    }
+
+    /// The executor that the actor runs on.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// The thread that `run()` should be started on.
+    public nonisolated var thread: any TaskExecutor { executor }
+
+    private nonisolated let executor: ThreadExecutor
+    private let intake: Intake
+    private let onEvent: @Sendable (Event) -> Void
+    private nonisolated let waker: Waker
+    private nonisolated let shared: Mutex<[InputStatus]>
+    private nonisolated let questions = Mutex<[Question]>([])
+    private nonisolated let isStopping = Atomic(false)
+    private var entries: [Entry]
+
+    /// A total to set.
+    private struct Question {
+        var input: String
+        var dial: ExactDecimal
+        var who: String
+        var answer: @Sendable (MeterEvent?) -> Void
+    }
+
+    /// The longest wait between two tries with a line that is not there.
+    public static let longestWait = Duration.seconds(10)
+    /// What a line's user is called: seen by others in `gpioinfo`.
+    public static let consumer = "parthe"
+    /// The schedule is looked at again at least this often, so that a step of the wall clock is noticed.
+    private static let longestSleep = Duration.seconds(1)
+
+    /// The inputs `settings`; `ids` names the spool's number of every point key, `memory` is what was remembered.
+    public init(
+        _ settings: [InputSettings], ids: [String: PointID], memory: [String: String], intake: Intake,
+        onEvent: @escaping @Sendable (Event) -> Void
+    ) throws(PosixError) {
+        waker = try Waker()
+        entries = settings.map { input in
+            let points = input.meter.points.compactMap { ids[$0.key] }
+            precondition(points.count == input.meter.points.count, "a point of \(input.id) has no number in the spool")
+            return Entry(
+                settings: input,
+                logic: InputLogic(
+                    input, ids: points, memory: memory, kernelDebounces: GPIOChips.interface > 1))
+        }
+        self.intake = intake
+        self.onEvent = onEvent
+        shared = Mutex(settings.map { InputStatus(id: $0.id, line: $0.line.description) })
+        executor = ThreadExecutor(name: "inputs")
+    }
+
+    /// What the inputs are doing. Never waits.
+    public nonisolated var status: [InputStatus] { shared.withLock { $0 } }
+
+    /// Sets the total of `input` to what its dial shows, says `who`; `answer` gets what happened, or nil when there is no
+    /// such pulse input, from another thread.
+    public nonisolated func set(
+        total dial: ExactDecimal, of input: String, by who: String, answer: @escaping @Sendable (MeterEvent?) -> Void
+    ) {
+        questions.withLock { $0.append(Question(input: input, dial: dial, who: who, answer: answer)) }
+        waker.wake()
+    }
+
+    /// Ends `run()`; what was counted is handed over before.
+    public nonisolated func stop() {
+        isStopping.store(true, ordering: .releasing)
+        waker.wake()
+    }
+
+    /// Watches until `stop()`. Call once.
+    public func run() async {
+        while !isStopping.load(ordering: .acquiring) {
+            attach()
+            wait()
+            for index in entries.indices { serve(index) }
+            answerQuestions()
+        }
+        // What the kernel still holds counts as well.
+        for index in entries.indices { serve(index) }
+        answerQuestions()
+        entries.removeAll()
+        executor.stop()
+    }
+
+    // MARK: - Lines
+
+    /// Asks for lines that are not watched.
+    private func attach() {
+        let now = BootClock.now
+        for index in entries.indices where entries[index].watched == nil {
+            if let next = entries[index].backoff.nextTry, next > now { continue }
+            do throws(GPIOError) {
+                let line = try GPIOLine(entries[index].settings, consumer: Self.consumer)
+                let level = try line.level()
+                entries[index].watched = Watched(line)
+                entries[index].backoff.answered()
+                entries[index].error = nil
+                hand(entries[index].logic.attach(level: level, at: now), of: index)
+                if let since = entries[index].failingSince {
+                    entries[index].failingSince = nil
+                    onEvent(.recovered(input: entries[index].settings.id, after: now - since))
+                }
+                publish(index)
+            } catch {
+                fail(index, error)
+            }
+        }
+    }
+
+    private func fail(_ index: Int, _ error: GPIOError) {
+        let now = BootClock.now
+        entries[index].watched = nil
+        entries[index].logic.detach(at: now)
+        entries[index].backoff.failed(at: now)
+        let isNews = entries[index].error?.code != error.code
+        entries[index].error = error
+        entries[index].failingSince = entries[index].failingSince ?? now
+        if isNews { onEvent(.failing(input: entries[index].settings.id, error)) }
+        publish(index)
+    }
+
+    private func wait() {
+        let (now, offset) = (BootClock.now, BootClock.offset)
+        var deadline = now + Self.longestSleep
+        var descriptors = [waker.descriptor]
+        for entry in entries {
+            if let watched = entry.watched { descriptors.append(watched.line.descriptor) }
+            if let next = entry.logic.deadline(offset: offset) { deadline = min(deadline, next) }
+            if entry.watched == nil, let next = entry.backoff.nextTry { deadline = min(deadline, next) }
+        }
+        let rest = max(0, (deadline - now).wholeMilliseconds + 1)
+        if Poller.readable(descriptors, within: Int32(clamping: rest)).contains(waker.descriptor) { waker.drain() }
+    }
+
+    private func serve(_ index: Int) {
+        var output = InputLogic.Output()
+        var failure: GPIOError?
+        if let watched = entries[index].watched {
+            do throws(GPIOError) {
+                for edge in try watched.line.edges() { entries[index].logic.take(edge, into: &output) }
+            } catch {
+                failure = error
+            }
+        }
+        entries[index].logic.advance(to: BootClock.now, offset: BootClock.offset, into: &output)
+        hand(output, of: index)
+        if let failure { return fail(index, failure) }
+        publish(index)
+    }
+
+    // MARK: - Hand-over
+
+    private func hand(_ output: InputLogic.Output, of index: Int) {
+        var isTaken = true
+        if !output.readings.isEmpty {
+            isTaken = intake.promise(output.readings.count)
+            if isTaken { intake.put(output.readings, promised: output.readings.count) }
+            shared.withLock { status in
+                if isTaken {
+                    status[index].readings += UInt64(output.readings.count)
+                } else {
+                    status[index].skipped += UInt64(output.readings.count)
+                }
+            }
+        }
+        let isUrgent = !output.memory.isEmpty || isTaken && entries[index].isContact && !output.readings.isEmpty
+        intake.note(memory: output.memory, events: output.events, isUrgent: isUrgent)
+        for event in output.events { onEvent(.happened(event)) }
+    }
+
+    private func answerQuestions() {
+        let waiting = questions.withLock { questions in
+            defer { questions.removeAll() }
+            return questions
+        }
+        for question in waiting {
+            guard let index = entries.firstIndex(where: { $0.settings.id == question.input }) else {
+                question.answer(nil)
+                continue
+            }
+            var output = InputLogic.Output()
+            let isSet = entries[index].logic.set(
+                total: question.dial, by: question.who, at: BootClock.now, into: &output)
+            hand(output, of: index)
+            publish(index)
+            question.answer(isSet ? output.events.first : nil)
+        }
+    }
+
+    private func publish(_ index: Int) {
+        let entry = entries[index]
+        let now = BootClock.now
+        shared.withLock { status in
+            status[index].place = entry.watched.map {
+                "\($0.line.info.chip) line \($0.line.info.offset) (\($0.line.info.device))"
+            }
+            status[index].error = entry.error
+            status[index].failingSince = entry.failingSince
+            status[index].update(entry.logic, entry.settings, at: now)
+        }
+    }
+}
+
+extension InputStatus {
+    fileprivate mutating func update(_ logic: InputLogic, _ settings: InputSettings, at now: Instant) {
+        bounces = logic.bounces
+        total = logic.total?.value
+        count = logic.total?.count
+        rate = logic.rate(at: now)
+        if let counter = logic.counter {
+            isActive = counter.isActive
+            lastPulse = counter.last
+            width = counter.width
+            (tooShort, tooLong) = (counter.tooShort, counter.tooLong)
+            (lostEdges, recovered) = (counter.lostEdges, counter.recovered)
+        }
+        if let contact = logic.contact, case .contact(let use) = settings.use {
+            isActive = contact.isActive
+            state = contact.isActive ? use.active : use.inactive
+            since = contact.since
+            changes = contact.changes
+            lostEdges = contact.lostEdges
+        }
+    }
+}
