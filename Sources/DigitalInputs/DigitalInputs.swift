@@ -114,6 +114,11 @@ public actor DigitalInputs {
         // What the kernel still holds counts as well.
         for index in entries.indices { serve(index) }
         answerQuestions()
+        for index in entries.indices {
+            var output = InputLogic.Output()
+            entries[index].logic.finish(into: &output)
+            hand(output, of: index)
+        }
         entries.removeAll()
         executor.stop()
     }

@@ -26,6 +26,8 @@ public struct InputLogic: Sendable {
     private let period: Duration
     private let kernelDebounces: Bool
     private let ids: [PointID]
+    /// By point: which readings are kept.
+    private var filters: [KeepFilter]
     private let remembered: String?
     private var state: State?
     private var filter: LineDebounce?
@@ -35,9 +37,6 @@ public struct InputLogic: Sendable {
     /// Lost edges and recovered pulses since the last reading.
     private var lost: (edges: UInt64, pulses: UInt64) = (0, 0)
     private var preset: Remark?
-    /// The most readings that one call hands over.
-    public static let mostReadings = 64
-
     /// The logic of `settings`; `ids` are the spool's numbers of its meter's points, total or state first, then the rate.
     public init(
         _ settings: InputSettings, ids: [PointID], memory: [String: String] = [:], kernelDebounces: Bool = true
@@ -46,6 +45,7 @@ public struct InputLogic: Sendable {
         use = settings.use
         period = settings.debounce
         self.ids = ids
+        filters = settings.meter.points.map { KeepFilter($0.keep, kind: $0.definition.kind) }
         self.kernelDebounces = kernelDebounces
         remembered = memory[Self.name(of: settings.id)]
     }
@@ -150,6 +150,13 @@ public struct InputLogic: Sendable {
         remember(&output)
     }
 
+    /// Hands over the intervals under way: the agent ends.
+    public mutating func finish(into output: inout Output) {
+        for index in filters.indices {
+            if let reading = filters[index].finish() { output.readings.append(reading) }
+        }
+    }
+
     /// When `advance` is to be called next, if nothing happens before.
     public func deadline(offset: ClockOffset) -> Instant? {
         var deadlines = [filter?.deadline]
@@ -221,9 +228,13 @@ public struct InputLogic: Sendable {
             reading.remark = preset
             self.preset = nil
         }
-        output.readings.append(reading)
-        if ids.count > 1, awaySince == nil, let rate = rate(at: now) {
-            output.readings.append(Reading(point: ids[1], instant: now, value: .float(Float(rate))))
+        filters[0].take(reading, offset: offset) { output.readings.append($0) }
+        guard ids.count > 1 else { return }
+        if awaySince == nil, let rate = rate(at: now) {
+            let reading = Reading(point: ids[1], instant: now, value: .float(Float(rate)))
+            filters[1].take(reading, offset: offset) { output.readings.append($0) }
+        } else if let last = filters[1].end(at: now, offset: offset) {
+            output.readings.append(last)
         }
     }
 

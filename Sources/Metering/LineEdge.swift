@@ -49,9 +49,11 @@ public struct LineDebounce: Hashable, Sendable {
 
     /// Lets time pass until `now`.
     public mutating func settle(at now: Instant, pass: (LineEdge) -> Void) {
-        guard let edge = pending, let deadline, deadline <= now else { return }
+        guard var edge = pending, let deadline, deadline <= now else { return }
         pending = nil
         level = edge.isActive
+        // Edges that were left out would seem lost.
+        edge.sequence = nil
         pass(edge)
     }
 }
