@@ -119,10 +119,24 @@ extension Assembly {
         }
         guard let field = section.optional(key) else { return nil }
         switch key {
-        case .serial: return field.serialPort()
+        case .serial: return serialPort(field)
         case .rtuOverTCP: return field.hostAndPort(standardPort: nil).map { .rtuOverTCP(host: $0, port: $1) }
         default: return field.hostAndPort(standardPort: 502).map { .tcp(host: $0, port: $1) }
         }
+    }
+
+    /// The path of a serial port, or what is printed beside it on the enclosure.
+    private func serialPort(_ field: Field) -> BusSettings.Endpoint? {
+        if board != nil, case .scalar(let text, _) = field.node.content, !text.hasPrefix("/") {
+            return terminal(field, among: \.ports, \.terminal).map { .serial(path: $0.path) }
+        }
+        return field.serialPort()
+    }
+
+    /// Who switches the direction of a port that was named by its terminal: as its board has it.
+    private func boardDirection(_ section: Section<BusKey>) -> SerialLine.Direction? {
+        guard case .scalar(let text, _) = section.optional(.serial)?.node.content else { return nil }
+        return board?.ports.first { $0.terminal == text }?.direction
     }
 
     private func line(_ section: Section<BusKey>) -> SerialLine? {
@@ -137,7 +151,7 @@ extension Assembly {
             return bits
         }
         let stopBits = section.value(.stopBits, or: standard.stopBits) { $0.integer(in: 1...2) }
-        let direction = section.value(.rs485, or: nil) { $0.direction().map(Optional.some) }
+        let direction = section.value(.rs485, or: boardDirection(section)) { $0.direction().map(Optional.some) }
         guard let baud, let parity, let dataBits, let stopBits, let direction else { return nil }
         return SerialLine(baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits, direction: direction)
     }
@@ -170,7 +184,8 @@ extension Field {
         return baud
     }
 
-    fileprivate func direction() -> SerialLine.Direction? {
+    /// How RTS switches a transceiver's direction.
+    func direction() -> SerialLine.Direction? {
         guard let section = Section<DirectionKey>(self) else { return nil }
         let standard = SerialLine.Direction()
         let level = section.value(.rtsOnSend, or: Level.high) { $0.choice(Level.self, "level") }

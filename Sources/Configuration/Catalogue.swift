@@ -1,4 +1,3 @@
-internal import Glibc
 public import Metering
 internal import Posix
 
@@ -23,11 +22,7 @@ public struct Catalogue: Sendable {
     /// Where definitions are looked for: `/etc/parthe/meters.d`, then `share`/meters; without `share`
     /// `/usr/share/parthe/meters`, or the source checkout that the program was built in.
     public static func folders(share: String?) -> [String] {
-        let own = "/etc/parthe/meters.d"
-        if let share { return [own, share + "/meters"] }
-        let installed = "/usr/share/parthe/meters"
-        if File.isFolder(installed) { return [own, installed] }
-        return [own, checkout() ?? installed]
+        ShippedFiles.folders("meters", checkout: "Sources/Configuration/Meters", share: share)
     }
 
     /// A model that the catalogue has.
@@ -72,35 +67,5 @@ public struct Catalogue: Sendable {
         let findings = Findings()
         let definition = DefinitionReader.read(file: file, model: model, findings: findings)
         return (findings.hasErrors ? nil : definition, findings.problems)
-    }
-
-    // MARK: The checkout
-
-    /// The catalogue in the source tree, found upwards from the running program.
-    private static func checkout() -> String? {
-        if let program = program(), let folder = upwards(from: program) { return folder }
-        #if DEBUG
-            // A debug build may run from anywhere, but knows where its sources were.
-            return upwards(from: #filePath)
-        #else
-            return nil
-        #endif
-    }
-
-    private static func upwards(from path: String) -> String? {
-        var path = path[...]
-        while let slash = path.lastIndex(of: "/") {
-            path = path[..<slash]
-            let folder = String(path) + "/Sources/Configuration/Meters"
-            if File.isFolder(folder) { return folder }
-        }
-        return nil
-    }
-
-    /// The path of the running program.
-    private static func program() -> String? {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        return count > 0 ? String(decoding: buffer[..<count].lazy.map(UInt8.init(bitPattern:)), as: UTF8.self) : nil
     }
 }

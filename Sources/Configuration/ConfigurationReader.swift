@@ -4,22 +4,25 @@ internal import Posix
 /// Reads a configuration: the main file, `meters/` beside it, and the definitions that they name.
 public struct ConfigurationReader: Sendable {
     private let catalogue: Catalogue
+    private let boards: Boards
 
-    /// A reader with the catalogue of the installation, or the one in `share`/meters.
+    /// A reader with the catalogue and the boards of the installation, or those in `share`.
     public init(share: String?) {
         catalogue = Catalogue(share: share)
+        boards = Boards(share: share)
     }
 
     /// A reader with a catalogue of its own.
-    public init(catalogue: Catalogue) {
+    public init(catalogue: Catalogue, boards: Boards = Boards(share: nil)) {
         self.catalogue = catalogue
+        self.boards = boards
     }
 
     /// What `file` says, and everything that is wrong or doubtful in all files, in file and line order.
     ///
     /// The configuration is nil when any problem is an error.
     public func read(file: String) -> (configuration: AgentConfiguration?, problems: [Problem]) {
-        var assembly = Assembly(catalogue: catalogue, file: file)
+        var assembly = Assembly(catalogue: catalogue, boards: boards, file: file)
         let configuration = assembly.run()
         return (assembly.findings.hasErrors ? nil : configuration, assembly.findings.problems)
     }
@@ -47,6 +50,7 @@ struct Assembly {
     static let uplinkLimit = 8
 
     let catalogue: Catalogue
+    let boards: Boards
     let file: String
     let findings = Findings()
     var busNames = Names(of: "bus")
@@ -62,8 +66,12 @@ struct Assembly {
     var units: [String: [UInt8: String]] = [:]
     var busesInUse: Set<String> = []
 
-    init(catalogue: Catalogue, file: String) {
+    /// The gateway's board, once it was read.
+    var board: BoardProfile?
+
+    init(catalogue: Catalogue, boards: Boards, file: String) {
         self.catalogue = catalogue
+        self.boards = boards
         self.file = file
     }
 

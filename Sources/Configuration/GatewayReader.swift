@@ -3,9 +3,15 @@ internal import Metering
 // The sections `gateway` and `spool`.
 
 private enum GatewayKey: String, SectionKey {
-    case id, location
+    case id, location, board
 
-    var example: String { self == .id ? "id: schule-nord" : "location: {latitude: 51.3397, longitude: 12.3731}" }
+    var example: String {
+        switch self {
+        case .id: "id: schule-nord"
+        case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
+        case .board: "board: raspberry-pi-4"
+        }
+    }
 }
 
 private enum LocationKey: String, SectionKey {
@@ -47,12 +53,44 @@ extension Field {
 }
 
 extension Assembly {
-    func readGateway(_ field: Field) -> GatewaySettings? {
+    mutating func readGateway(_ field: Field) -> GatewaySettings? {
         guard let section = Section<GatewayKey>(field) else { return nil }
+        board = section.optional(.board).flatMap { readBoard($0) }
         let id = section.required(.id)?.name()
         let location = section.required(.location)?.location()
         guard let id, let location else { return nil }
-        return GatewaySettings(id: id, location: location)
+        return GatewaySettings(id: id, location: location, board: board)
+    }
+
+    /// The profile of the gateway's board.
+    private func readBoard(_ field: Field) -> BoardProfile? {
+        guard let name = field.text("a board") else { return nil }
+        if let profile = boards.profile(name, findings: findings) { return profile }
+        if !boards.names().contains(name) {
+            field.error(
+                "unknown board \(quoted(name))",
+                hint: Suggestion.hint(for: name, among: boards.names(), called: "known"))
+        }
+        return nil
+    }
+
+    /// What the board has under the name printed on the enclosure.
+    func terminal<Item>(
+        _ field: Field, among items: KeyPath<BoardProfile, [Item]>, _ name: KeyPath<Item, String>
+    ) -> Item? {
+        guard let text = field.text("a terminal") else { return nil }
+        guard let board else {
+            // A board that could not be read was told already.
+            if !findings.hasErrors {
+                field.error("terminals belong to a board", hint: "add \"\(GatewayKey.board.example)\" to gateway")
+            }
+            return nil
+        }
+        if let found = board[keyPath: items].first(where: { $0[keyPath: name] == text }) { return found }
+        field.error(
+            "\(board.product) has no terminal \(quoted(text))",
+            hint: Suggestion.hint(for: text, among: board[keyPath: items].map { $0[keyPath: name] }, called: "it has"))
+        return nil
     }
 
     func readSpool(_ field: Field) -> SpoolSettings? {

@@ -3,7 +3,8 @@ internal import Metering
 // The section `inputs`: lines on which meters pulse, and contacts.
 
 private enum InputKey: String, SectionKey {
-    case id, line, bias, inverted, debounce, unit, quantity, obis, pulse, contact, heartbeat, interval, keep, silence
+    case id, line, terminal, bias, inverted, debounce, unit, quantity, obis, pulse, contact, heartbeat, interval, keep,
+        silence
     case location
     case pulsesPer = "pulses_per"
 
@@ -11,6 +12,7 @@ private enum InputKey: String, SectionKey {
         switch self {
         case .id: "id: gas"
         case .line: "line: GPIO17"
+        case .terminal: "terminal: \"pin 11\""
         case .bias: "bias: pull-up"
         case .inverted: "inverted: true"
         case .debounce: "debounce: 5ms"
@@ -80,9 +82,9 @@ extension Assembly {
         guard let section = Section<InputKey>(field) else { return nil }
         // Meters and inputs share their names: both are Things.
         let id = section.required(.id).flatMap { meterNames.claim($0) }
-        let line = section.required(.line).flatMap { InputSettings.Line.read($0) }
+        let place = place(section)
         let bias = section.value(.bias, or: .asIs) { $0.choice(InputSettings.Bias.self, "bias") }
-        let isInverted = section.value(.inverted, or: false) { $0.flag() }
+        let inverted = section.value(.inverted, or: false) { $0.flag() }
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let isContact = section.has(.contact)
         guard isContact != section.has(.pulsesPer) else {
@@ -95,7 +97,7 @@ extension Assembly {
             $0.duration(in: .zero ... .seconds(1))
         }
         let meaning = isContact ? contact(section) : pulses(section)
-        guard let id, let line, let bias, let isInverted, let location, let debounce, let meaning else { return nil }
+        guard let id, let place, let bias, let inverted, let location, let debounce, let meaning else { return nil }
         let definition = MeterDefinition(
             model: isContact ? "contact" : "pulse-output", manufacturer: "unknown", product: id, status: .own,
             sources: [], points: meaning.points)
@@ -107,7 +109,22 @@ extension Assembly {
             },
             location: location)
         return InputSettings(
-            id: id, line: line, bias: bias, isInverted: isInverted, debounce: debounce, use: meaning.use, meter: meter)
+            id: id, line: place.line, terminal: section.has(.terminal) ? place.terminal : nil, bias: bias,
+            isInverted: inverted != place.isInverted, debounce: debounce, use: meaning.use, meter: meter)
+    }
+
+    /// The line, by what is printed on the enclosure or by what the kernel calls it.
+    private func place(_ section: Section<InputKey>) -> BoardProfile.Line? {
+        guard let field = section.optional(.terminal) else {
+            return section.required(.line).flatMap { InputSettings.Line.read($0) }.map {
+                BoardProfile.Line(terminal: "", line: $0)
+            }
+        }
+        if section.has(.line) {
+            field.error("both line and terminal", hint: "remove one")
+            return nil
+        }
+        return terminal(field, among: \.lines, \.terminal)
     }
 
     private struct Meaning {
@@ -180,7 +197,8 @@ extension Assembly {
 }
 
 extension InputSettings.Line {
-    fileprivate static func read(_ field: Field) -> InputSettings.Line? {
+    /// `NAME`, or `{chip: LABEL, offset: N}`.
+    static func read(_ field: Field) -> InputSettings.Line? {
         if case .scalar = field.node.content {
             guard let name = field.text("a line's name", limit: 31) else { return nil }
             guard Number.integer(name) == nil else {
@@ -226,7 +244,7 @@ extension PulseCounter.Rule {
 
 extension Field {
     /// `true` or `false`.
-    fileprivate func flag() -> Bool? {
+    func flag() -> Bool? {
         switch node.content {
         case .scalar("true", isPlain: true): return true
         case .scalar("false", isPlain: true): return false

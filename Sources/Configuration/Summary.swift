@@ -20,7 +20,7 @@ private struct SummaryText {
     var lines: [String] = []
 
     mutating func gateway(_ gateway: GatewaySettings) {
-        add("gateway", [gateway.id, place(gateway.location)])
+        add("gateway", [gateway.id, place(gateway.location)] + (gateway.board.map { [$0.product] } ?? []))
     }
 
     mutating func buses(_ configuration: AgentConfiguration) {
@@ -53,7 +53,7 @@ private struct SummaryText {
 
     mutating func inputs(_ configuration: AgentConfiguration) {
         for input in configuration.inputs {
-            var parts = [input.id, "line \(input.line)"]
+            var parts = [input.id] + (input.terminal.map { [$0] } ?? []) + ["line \(input.line)"]
             switch input.use {
             case .pulses(let pulses):
                 let unit = input.meter.points.first?.definition.unit.symbol ?? ""

@@ -28,6 +28,8 @@ public struct InputSettings: Hashable, Sendable {
     public var id: String
     /// Which line it is.
     public var line: Line
+    /// What is printed beside it on the enclosure, where it was named by that.
+    public var terminal: String?
     /// What holds the line.
     public var bias: Bias
     /// Whether a low voltage is the active level: a contact to ground.
@@ -41,11 +43,13 @@ public struct InputSettings: Hashable, Sendable {
 
     /// An input with every property given.
     public init(
-        id: String, line: Line, bias: Bias = .asIs, isInverted: Bool = false, debounce: Duration = .zero, use: Use,
+        id: String, line: Line, terminal: String? = nil, bias: Bias = .asIs, isInverted: Bool = false,
+        debounce: Duration = .zero, use: Use,
         meter: Meter
     ) {
         self.id = id
         self.line = line
+        self.terminal = terminal
         self.bias = bias
         self.isInverted = isInverted
         self.debounce = debounce

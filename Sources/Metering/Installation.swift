@@ -21,11 +21,14 @@ public struct GatewaySettings: Hashable, Sendable {
     public var id: String
     /// Where it stands; its meters stand there too unless they say otherwise.
     public var location: Location
+    /// What its board calls its ports and lines; nil where that is not said.
+    public var board: BoardProfile?
 
     /// A gateway with every property given.
-    public init(id: String, location: Location) {
+    public init(id: String, location: Location, board: BoardProfile? = nil) {
         self.id = id
         self.location = location
+        self.board = board
     }
 }
 
