@@ -1,6 +1,6 @@
 internal import CPosix
 internal import Glibc
-public import Metering
+internal import Metering
 
 /// A serial port that exists in software only: what is written to the one end is read at the other, at once.
 public enum PseudoTerminal {

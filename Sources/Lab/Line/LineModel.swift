@@ -235,7 +235,7 @@ struct LineModel {
         // A broadcast is heard by all and answered by nobody.
         guard verdict == .heard, let turnaround else { return }
         let heard = request.end + silence
-        var plan = AnswerPlan(start: heard + turnaround)
+        var plan = AnswerPlan(asked: request.begin, start: heard + turnaround)
         plan.take(faults(of: unit, at: heard))
         plan.start = max(plan.start, free[unit].map { $0 + silence } ?? plan.start)
         send(plan, unit: unit, pdu: Array(request.bytes[1..<request.bytes.count - 2]), answer: answer, at: heard)
@@ -257,6 +257,7 @@ struct LineModel {
         guard !plan.isSilent else { return }
         var record = LineRecord(begin: plan.start, end: plan.start, what: .answer, unit: unit, verdict: .sent)
         record.faults = plan.words
+        record.asked = plan.asked
         var bytes: [UInt8]
         if let time = plan.babble {
             bytes = (0..<max(1, Int(time / character))).map { _ in UInt8.random(in: 0...255, using: &random) }

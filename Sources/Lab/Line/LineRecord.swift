@@ -52,6 +52,8 @@ public struct LineRecord: Hashable, Sendable {
     public var what: What
     /// The unit id; nil where none is concerned.
     public var unit: UInt8?
+    /// When the request began that an answer answers.
+    public var asked: Instant?
     /// The bytes as they were on the line; of an event nothing.
     public var bytes: [UInt8] = []
     /// What became of it.
@@ -77,6 +79,7 @@ extension LineRecord {
             .init(name: "what", value: .string(what.rawValue)),
         ]
         if let unit { members.append(.init(name: "unit", value: .integer(unit))) }
+        if let asked { members.append(.init(name: "asked", value: .integer(asked.nanoseconds))) }
         if !bytes.isEmpty { members.append(.init(name: "bytes", value: .string(Frame.text(bytes)))) }
         members.append(.init(name: "verdict", value: .string(verdict.rawValue)))
         if let silence { members.append(.init(name: "silence", value: .integer(silence.wholeNanoseconds))) }

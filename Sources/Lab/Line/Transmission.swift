@@ -66,6 +66,7 @@ struct Transmission {
 
 /// How one answer goes wrong.
 struct AnswerPlan {
+    let asked: Instant
     var start: Instant
     var isSilent = false
     var isBent = false
@@ -77,7 +78,8 @@ struct AnswerPlan {
     var babble: Duration?
     var words: [String] = []
 
-    init(start: Instant) {
+    init(asked: Instant, start: Instant) {
+        self.asked = asked
         self.start = start
     }
 
