@@ -159,7 +159,7 @@ extension LineFault {
     static func duration(_ text: String) -> Duration? {
         for (suffix, unit) in [("ms", 0.001), ("s", 1.0), ("m", 60.0)] where text.hasSuffix(suffix) {
             guard let number = Double(text.dropLast(suffix.count)), number >= 0, number <= 1e6 else { return nil }
-            return .seconds(number * unit)
+            return .nanoseconds(Int64((number * unit * 1e9).rounded()))
         }
         return nil
     }
