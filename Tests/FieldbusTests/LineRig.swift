@@ -112,9 +112,7 @@ final class LineRig: Sendable {
                 return "\(place): nothing had been asked"
             }
             guard let answer = answers[request.begin], answer.isWhole, answer.unit == unit else {
-                let near = records.filter { abs(($0.end - reading.instant).wholeMilliseconds) < 600 }
-                let told = near.map { String(decoding: $0.json.bytes, as: UTF8.self) }.joined(separator: "\n")
-                return "\(place): \(Frame.text(request.bytes)) was not answered rightly:\n\(told)"
+                return "\(place): \(Frame.text(request.bytes)) was not answered rightly"
             }
             let truth = answer.values.first { $0.point == name }?.value
             return truth == .value(reading.value)
@@ -124,9 +122,9 @@ final class LineRig: Sendable {
 }
 
 extension LineRecord {
-    /// Whether the unit's answer was on the wire as it formed it, noise before it aside.
+    /// Whether the unit's answer was on the wire as it formed it, whatever became of noise before it.
     var isWhole: Bool {
-        guard verdict == .sent, let span else { return false }
+        guard verdict != .lost, let span else { return false }
         return Frame.isWhole(Array(bytes.suffix(5 + span.dataLength)))
     }
 }

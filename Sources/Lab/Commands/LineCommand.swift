@@ -7,18 +7,25 @@ struct LineCommand: ParsableCommand {
         commandName: "line",
         abstract: "An RS-485 line with meters on a pseudo-terminal, in true time, with faults.",
         discussion: """
-            Prints `line PORT` when it is ready: the stable name of the port, which leads to another device after the
-            adapter was unplugged. Units do not hear a request that begins before 3.5 characters of silence.
+            Prints `line PORT` when it is ready: the stable name of the port, which leads to
+            another device after the adapter was unplugged. Units do not hear a request that
+            begins before 3.5 characters of silence.
 
-            Faults are written [UNIT:]FAULT[=HOW][:SHARE][@FROM[-UNTIL]]; * means every unit, times count from the start:
-              3:silence              unit 3 is dead          *:crc:0.02       2 % of all answers have a wrong bit
-              2:late=700ms:0.1       answers late            2:cut            ends in the middle of its answers
-              2:split=30ms           pauses within answers   2:noise=4        bytes that are no frame before answers
-              2:exception=6          refuses                 2:stuck@10s      repeats an old frame for ever
-              2:babble=3s:0.01       sends without a pause   2:swap@30s       is another meter from then on
-              echo                   the adapter hears itself
-              foreign=2s             others talk about once in two seconds
-              unplug@20s-25s         the adapter is away
+            Faults are written [UNIT:]FAULT[=HOW][:SHARE][@FROM[-UNTIL]]; * means every unit,
+            times count from the start:
+              3:silence         unit 3 is dead
+              *:crc:0.02        2 % of all answers have a wrong bit
+              2:late=700ms:0.1  every tenth answer is so much later
+              2:cut             answers end in their middle
+              2:split=30ms      answers pause in their middle
+              2:noise=4         four bytes that are no frame before each answer
+              2:exception=6     refuses with this code
+              2:stuck@10s       repeats one frame for ever
+              2:babble=3s:0.01  sends for so long without a pause
+              2:swap@30s        is another meter from then on
+              echo              the adapter hears itself
+              foreign=2s        others talk about once in two seconds
+              unplug@20s-25s    the adapter, or the converter, is away
             """)
 
     @Option(help: "The model of all units: its name in the catalogue.")

@@ -28,7 +28,7 @@ public struct LineFault: Hashable, Sendable {
         case echo
         /// Others talk on the line, once in so long on average: another master and its unit, or a broadcast.
         case foreign(Duration)
-        /// The master's adapter is unplugged, until it comes back as another device under the same stable name.
+        /// The master's adapter (or the converter's power) is unplugged, until it comes back as another device under the same stable name.
         case unplug
     }
 

@@ -41,7 +41,6 @@ final class LineLoop: @unchecked Sendable {
 
     deinit {
         unplug()
-        hangUp()
     }
 
     // MARK: - The loop
@@ -65,7 +64,6 @@ final class LineLoop: @unchecked Sendable {
             if ready.contains(3) { accept() }
         }
         unplug()
-        hangUp()
         publish()
         truth?.flush()
     }
@@ -150,6 +148,7 @@ final class LineLoop: @unchecked Sendable {
     }
 
     private func unplug() {
+        hangUp()
         guard let port else { return }
         unlink(name)
         close(port.descriptor)
@@ -186,7 +185,8 @@ final class LineLoop: @unchecked Sendable {
         Loopback.sendAtOnce(new)
         // Cheap converters serve one at a time: the newest.
         hangUp()
-        connection = new
+        connection = model.isPlugged ? new : -1
+        if connection < 0 { close(new) }
     }
 
     private func readConnection() {
