@@ -87,6 +87,11 @@ final class LineRig: Sendable {
         readings.count { points[$0.point]?.unit == unit && $0.instant > begin }
     }
 
+    /// The point that `reading` is of; nil where it is not one of `unit`.
+    func name(of reading: Reading, unit: UInt8) -> String? {
+        points[reading.point].flatMap { $0.unit == unit ? $0.name : nil }
+    }
+
     func status(of unit: UInt8) throws -> MeterStatus {
         try #require(bus.status.meters.first { $0.unit == unit })
     }
@@ -97,8 +102,9 @@ final class LineRig: Sendable {
     }
 
     /// Holds every reading against the truth log: its value must be what the unit that was asked last before it arrived
-    /// answered to that very request, for that very point. Call after `stop`. Returns the readings that are not so.
-    func untrue() -> [String] {
+    /// answered to that very request, for that very point. Call after `stop`. Returns the readings that are not so, but for those
+    /// of one unit.
+    func untrue(but exempt: UInt8? = nil) -> [String] {
         let records = line.records
         let requests = records.filter { $0.what == .request }.sorted { $0.begin < $1.begin }
         var answers: [Instant: LineRecord] = [:]
@@ -107,6 +113,7 @@ final class LineRig: Sendable {
         }
         return readings.compactMap { reading in
             guard let (unit, name) = points[reading.point] else { return "a reading of no point" }
+            guard unit != exempt else { return nil }
             let place = "\(name) of unit \(unit) at \(reading.instant.nanoseconds)"
             guard let request = requests.last(where: { $0.begin <= reading.instant }) else {
                 return "\(place): nothing had been asked"
