@@ -79,7 +79,10 @@ import Testing
     func aStuckUnit() async throws {
         let rig = try LineRig(timing: Timing(responseTimeout: .milliseconds(200)), faults: ["3:stuck"])
         rig.start()
-        #expect(try await rig.wait { try rig.status(of: 1).polls >= 5 && rig.status(of: 3).polls >= 3 })
+        let isStuck = try await rig.wait {
+            try rig.status(of: 1).polls >= 10 && rig.line.records.count { $0.what == .answer && $0.unit == 3 } >= 3
+        }
+        #expect(isStuck)
         try await rig.stop()
         let frames = rig.line.records.filter { $0.what == .answer && $0.unit == 3 }
         #expect(frames.count >= 3 && Set(frames.map(\.bytes)).count == 1)
