@@ -28,16 +28,6 @@ struct LineModel {
     /// What the unit with this id answers to this PDU at that moment.
     typealias Answering = (UInt8, [UInt8], Instant) -> Answer
 
-    /// A frame of the master.
-    private struct Request {
-        var bytes: [UInt8] = []
-        var begin: Instant
-        var end: Instant
-        var silence: Duration?
-        var isCollided = false
-        var isAtSpeed: Bool
-    }
-
     let line: SerialLine
     /// One character on the wire.
     let character: Duration
@@ -53,7 +43,7 @@ struct LineModel {
     /// When the last byte was through, of whomever.
     private var lastEnd: Instant?
     /// Frames of the master that are not judged yet; at most the last one still grows.
-    private var requests: [Request] = []
+    private var requests: [MasterFrame] = []
     private var transmissions: [Transmission] = []
     /// When each unit is done with all that it has to send.
     private var free: [UInt8: Instant] = [:]
@@ -116,7 +106,7 @@ struct LineModel {
             let passed = transmissions.compactMap { $0.lastByte(before: begin) }
             let before = ([lastEnd, requests.last?.end].compactMap { $0 } + passed).max()
             requests.append(
-                Request(begin: begin, end: end, silence: before.map { begin - $0 }, isAtSpeed: isAtSpeed))
+                MasterFrame(begin: begin, end: end, silence: before.map { begin - $0 }, isAtSpeed: isAtSpeed))
         }
         let place = requests.count - 1
         requests[place].bytes += bytes
@@ -210,23 +200,10 @@ struct LineModel {
         faults.contains { $0.kind == kind && $0.isOn(at: instant - start) }
     }
 
-    private mutating func judge(_ request: Request, answer: Answering) {
+    private mutating func judge(_ request: MasterFrame, answer: Answering) {
         let unit = request.bytes[0]
         let turnaround = turnarounds[unit]
-        let verdict: LineRecord.Verdict =
-            if request.isCollided {
-                .collision
-            } else if let before = request.silence, before < silence {
-                .gap
-            } else if !request.isAtSpeed {
-                .speed
-            } else if !Frame.isWhole(request.bytes) {
-                .crc
-            } else if turnaround == nil, unit != 0 {
-                .nobody
-            } else {
-                .heard
-            }
+        let verdict = request.verdict(isKnown: turnaround != nil || unit == 0, silence: silence)
         lastEnd = max(request.end, lastEnd ?? request.end)
         records.append(
             LineRecord(
@@ -271,16 +248,7 @@ struct LineModel {
             bytes = Frame.make(unit, answered.pdu)
         }
         stuckFrames[unit] = plan.isStuck ? stuckFrames[unit] ?? bytes : nil
-        let frameLength = bytes.count
-        if plan.isBent {
-            bytes[Int.random(in: 0..<frameLength, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-        }
-        if plan.isCut { bytes.removeLast(Int.random(in: 1..<max(2, frameLength), using: &random)) }
-        bytes = (0..<plan.noise).map { _ in UInt8.random(in: 0...255, using: &random) } + bytes
-        var transmission = Transmission(bytes, from: plan.start, character, record: record)
-        if let pause = plan.split, bytes.count > 1 {
-            transmission.delay(from: Int.random(in: 1..<bytes.count, using: &random), by: pause)
-        }
+        let transmission = plan.transmission(of: bytes, character, record: record, &random)
         free[unit] = transmission.end
         schedule(transmission)
     }
@@ -322,23 +290,10 @@ struct LineModel {
             return
         }
         nextForeign = now + interval * (0.5 + random.unit())
-        if random.unit() < 0.25 {
-            talk(Frame.make(0, [6, 0, UInt8.random(in: 0...255, using: &random), 0, 1]), from: now)
-            return
+        for one in Strangers(character: character, silence: silence, own: Set(turnarounds.keys)).talk(
+            from: now, &random)
+        {
+            schedule(one)
         }
-        guard let stranger = (201...247 as ClosedRange<UInt8>).first(where: { turnarounds[$0] == nil }) else { return }
-        let count = Int.random(in: 1...20, using: &random)
-        let request = Frame.make(stranger, [3, 0, UInt8.random(in: 0...255, using: &random), 0, UInt8(count)])
-        let end = talk(request, from: now)
-        let words = (0..<2 * count).map { _ in UInt8.random(in: 0...255, using: &random) }
-        talk(Frame.make(stranger, [3, UInt8(2 * count)] + words), from: end + silence + .milliseconds(5))
-    }
-
-    @discardableResult
-    private mutating func talk(_ bytes: [UInt8], from begin: Instant) -> Instant {
-        let record = LineRecord(begin: begin, end: begin, what: .foreign, unit: bytes[0], verdict: .sent)
-        let transmission = Transmission(bytes, from: begin, character, record: record)
-        schedule(transmission)
-        return transmission.end
     }
 }

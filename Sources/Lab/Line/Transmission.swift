@@ -64,40 +64,22 @@ struct Transmission {
     }
 }
 
-/// How one answer goes wrong.
-struct AnswerPlan {
-    let asked: Instant
-    var start: Instant
-    var isSilent = false
-    var isBent = false
-    var isCut = false
-    var isStuck = false
-    var noise = 0
-    var exception: UInt8?
-    var split: Duration?
-    var babble: Duration?
-    var words: [String] = []
+/// A frame of the master.
+struct MasterFrame {
+    var bytes: [UInt8] = []
+    var begin: Instant
+    var end: Instant
+    /// For how long the line had been silent before it; nil where nothing had been on it.
+    var silence: Duration?
+    var isCollided = false
+    var isAtSpeed: Bool
 
-    init(asked: Instant, start: Instant) {
-        self.asked = asked
-        self.start = start
-    }
-
-    mutating func take(_ kinds: [LineFault.Kind]) {
-        for kind in kinds {
-            switch kind {
-            case .silence: isSilent = true
-            case .late(let time): start = start + time
-            case .crc: isBent = true
-            case .cut: isCut = true
-            case .split(let pause): split = pause
-            case .noise(let count): noise = count
-            case .exception(let code): exception = code
-            case .stuck: isStuck = true
-            case .babble(let time): babble = time
-            case .swap, .echo, .foreign, .unplug: continue
-            }
-            words.append(kind.word)
-        }
+    /// What becomes of it, where units need `silence` before it; `isKnown` when it concerns one of them, or all.
+    func verdict(isKnown: Bool, silence needed: Duration) -> LineRecord.Verdict {
+        if isCollided { return .collision }
+        if let silence, silence < needed { return .gap }
+        if !isAtSpeed { return .speed }
+        if !Frame.isWhole(bytes) { return .crc }
+        return isKnown ? .heard : .nobody
     }
 }
