@@ -14,7 +14,7 @@ final class LineRig: Sendable {
     let intake = Intake(capacity: 1_000_000)
     private let points: [PointID: (unit: UInt8, name: String)]
     private let task = Mutex<Task<Void, Never>?>(nil)
-    private let taken = Mutex<[Reading]>([])
+    private let taken = Mutex(Intake.Content())
 
     /// One meter for each of `units`, polled every `interval`; `extra` points are the first unit's, and are not among
     /// what it has. `slow` units take so long to answer.
@@ -22,7 +22,7 @@ final class LineRig: Sendable {
         _ model: String = "eastron-sdm230", units: [UInt8] = [1, 2, 3], baud: Int = 115_200,
         interval: Duration = .milliseconds(100), timing: Timing = Timing(), faults: [String] = [],
         turnaround: Duration = .milliseconds(2), extra: [PointDefinition] = [], isConverter: Bool = false,
-        seed: UInt64 = 1
+        memory: [String: String] = [:], seed: UInt64 = 1
     ) throws {
         SignalQueue.ignorePipe()
         let definition = try #require(try Catalogue(share: nil).definition(model: model))
@@ -52,7 +52,7 @@ final class LineRig: Sendable {
             line.converterPort.map { .rtuOverTCP(host: "127.0.0.1", port: $0) } ?? .serial(path: line.path)
         bus = ModbusBus(
             settings: BusSettings(id: "b", endpoint: endpoint, line: SerialLine(baud: baud), timing: timing),
-            meters: meters, ids: ids, intake: intake
+            meters: meters, ids: ids, memory: memory, intake: intake
         ) { _ in }
     }
 
@@ -75,10 +75,19 @@ final class LineRig: Sendable {
     }
 
     /// All readings handed over so far.
-    var readings: [Reading] {
-        taken.withLock { readings in
-            readings += intake.take()
-            return readings
+    var readings: [Reading] { content.readings }
+    /// All events.
+    var events: [MeterEvent] { content.events }
+    /// What is to be remembered.
+    var memory: [String: String] { content.memory }
+
+    private var content: Intake.Content {
+        taken.withLock { taken in
+            let new = intake.take()
+            taken.readings += new.readings
+            taken.events += new.events
+            taken.memory.merge(new.memory) { _, new in new }
+            return taken
         }
     }
 

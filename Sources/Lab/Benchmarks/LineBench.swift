@@ -150,11 +150,11 @@ struct LineBench {
         let end = BootClock.now + .seconds(seconds)
         while BootClock.now < end {
             BootClock.sleep(until: min(end, BootClock.now + .milliseconds(500)))
-            readings += intake.take()
+            readings += intake.take().readings
         }
         bus.stop()
         guard AgentHarness.wait(10, until: { hasEnded.isSet }) else { throw LabError(.stopped, "the bus does not end") }
-        readings += intake.take()
+        readings += intake.take().readings
 
         var values = [Double](repeating: 0, count: meters)
         // When the first point of each meter was read.
