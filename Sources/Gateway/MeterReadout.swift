@@ -24,6 +24,8 @@ public struct MeterReadout: Codable, Sendable {
         public var register: UInt16
         /// The same as most manuals print it: 30001 for input register 0.
         public var manualRegister: Int
+        /// Both notations: `30001 = input 0, 0x0`.
+        public var notation: String
         /// The registers' contents in hexadecimal.
         public var words: [String]
         /// Why there is no value.
@@ -128,21 +130,17 @@ extension MeterReadout.Line {
         function = definition.function.rawValue
         register = definition.address
         manualRegister = definition.function.manualNumber(of: definition.address)
+        notation = definition.function.notation(of: definition.address)
         words = []
         switch result {
         case .value(let value, _, let raw):
             self.value = Decimal(string: value.description)
-            words = raw.map(Self.hexadecimal)
+            words = raw.map(\.hexadecimal)
         case .notAvailable(let raw):
-            words = raw.map(Self.hexadecimal)
+            words = raw.map(\.hexadecimal)
             error = "the meter has no value"
         case .failed(let failure):
             error = failure.what
         }
-    }
-
-    private static func hexadecimal(_ word: UInt16) -> String {
-        let digits = String(word, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

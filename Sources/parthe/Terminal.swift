@@ -27,6 +27,9 @@ enum Terminal {
         return (max(lines ?? 0, 24), max(columns ?? 0, 80))
     }
 
+    /// Columns for text that is broken between words: those of the terminal, else 80.
+    static var width: Int { size?.columns ?? 80 }
+
     private static func number(_ variable: String) -> Int? {
         getenv(variable).flatMap { Int(String(cString: $0)) }
     }

@@ -11,6 +11,7 @@ struct BusAccess: ~Copyable {
     private let socket: String
     private var link: ModbusLink
     private var isThroughAgent: Bool
+    private var line: BusStep.Line?
 
     /// A step takes 2 s at most, and waits for the poll before it and for steps of others.
     private static let patience = 15
@@ -23,11 +24,19 @@ struct BusAccess: ~Copyable {
         isThroughAgent = true
     }
 
+    /// A way to the bus of a command. `line` holds for each of its steps where it is not the bus's own.
+    init(_ choice: BusChoice, line: SerialLine? = nil) {
+        self.init(choice.settings, socket: choice.options.socket)
+        if let line, line != choice.settings.line { self.line = BusStep.Line(line) }
+    }
+
     /// Whether the last step went through the running agent.
     var isLent: Bool { isThroughAgent }
 
     /// Takes one step.
     mutating func take(_ step: BusStep) throws(AgentError) -> BusAnswer {
+        var step = step
+        step.line = step.line ?? line
         if isThroughAgent {
             if let answer = try askAgent(step) { return answer }
             isThroughAgent = false

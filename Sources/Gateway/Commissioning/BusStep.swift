@@ -86,6 +86,7 @@ extension BusStep {
         // The port, or the meter's only connection, has to be free for the other settings.
         link.close()
         var temporary = ModbusLink(bus)
+        temporary.trace = link.trace
         defer { temporary.close() }
         return ask(&temporary, bus)
     }
