@@ -56,8 +56,18 @@ enum Terminal {
 
     /// Writes a message to standard error.
     static func complain(_ message: String) {
-        var line = "parthe: " + message + "\n"
-        line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        tell("parthe: " + message + "\n")
+    }
+
+    /// Whether standard error is a terminal that understands a line which renews itself.
+    static var errorIsTerminal: Bool {
+        isatty(STDERR_FILENO) == 1 && getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
+    }
+
+    /// Writes to standard error as it is.
+    static func tell(_ text: String) {
+        var text = text
+        text.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     /// `text`, cut to `width` characters with an ellipsis where it is longer.
