@@ -73,30 +73,8 @@ public struct MeterReadout: Codable, Sendable {
                 hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
         var access = BusAccess(settings, socket: options.socket)
-        var poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
-        var obstacle: AgentError?
-        var requests: [String] = []
         let begin = BootClock.now
-        let results = poll.inspect { span throws(ModbusError) in
-            var step = BusStep.read(span, of: meter.unit)
-            step.timeoutMilliseconds = meter.timing.or(settings.timing).responseTimeout?.wholeMilliseconds
-            let answer: BusAnswer
-            do throws(AgentError) {
-                answer = try access.take(step)
-            } catch {
-                obstacle = error
-                throw ModbusError(code: .timeout, endpoint: settings.endpoint.description, unit: meter.unit, span: span)
-            }
-            requests += answer.frames.filter(\.isSent).map { PDU(of: $0, settings).text }
-            if let error = answer.error { throw error }
-            guard let words = answer.words, words.count == span.count else {
-                throw ModbusError(
-                    code: .malformed("\(answer.words?.count ?? 0) registers"),
-                    endpoint: settings.endpoint.description, unit: meter.unit, span: span)
-            }
-            return (answer.end, words)
-        }
-        if let obstacle { throw obstacle }
+        let inspection = try MeterInspection(of: meter, on: settings, by: &access)
         let end = BootClock.now
         self.meter = id
         bus = settings.id
@@ -104,12 +82,12 @@ public struct MeterReadout: Codable, Sendable {
         unit = meter.unit
         model = meter.definition.model
         status = meter.definition.status.rawValue
-        self.requests = requests
+        requests = inspection.requests
         isLent = access.isLent
         milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
         time = BootClock.offset.timestamp(of: end).description
-        points = zip(meter.points, results).map { Line($0, $1) }
-        for case .failed(let failure) in results {
+        points = zip(meter.points, inspection.results).map { Line($0, $1) }
+        for case .failed(let failure) in inspection.results {
             error = failure.description
             hint = failure.hint
             break

@@ -100,11 +100,11 @@ struct StatusPage {
         ]
     }
 
-    /// What disturbs a line, where something does.
+    /// What disturbs a bus, where something does.
     private func errors(of bus: StatusReport.Bus) -> String {
         [
             (bus.timeouts, "timeouts"), (bus.crcErrors, "wrong checksums"), (bus.lateAnswers, "late answers"),
-            (bus.foreignFrames, "frames of others"),
+            (bus.foreignFrames, "frames of others"), (bus.loans, "steps lent to commands"),
         ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     }
 

@@ -39,6 +39,8 @@ struct BusStep: Codable, Hashable, Sendable {
     var isOtherFraming = false
     /// How long to wait for the answer; nil for the bus's own timeout.
     var timeoutMilliseconds: Int64?
+    /// The rest that the unit needs after its last answer; nil for the bus's own.
+    var pauseMilliseconds: Int64?
 
     /// The longest wait of a step. With silences and the emptying of the line the bus is lent for 2 s at most.
     static let longestTimeout: Int64 = 1500
@@ -92,7 +94,7 @@ extension BusStep {
     }
 
     /// The bus as this step wants it.
-    private func changed(_ settings: BusSettings) -> BusSettings {
+    func changed(_ settings: BusSettings) -> BusSettings {
         var settings = settings
         if let line, var own = settings.line {
             own.baud = line.baud
@@ -156,7 +158,9 @@ extension BusStep {
     /// The wait of this step: what it asks for, or the usual one, within the limit.
     private func timing(_ bus: BusSettings, _ usual: Duration) -> Timing {
         let asked = timeoutMilliseconds.map { Duration.milliseconds(max($0, 10)) } ?? usual
-        return Timing(responseTimeout: min(asked, .milliseconds(Self.longestTimeout)))
+        return Timing(
+            responseTimeout: min(asked, .milliseconds(Self.longestTimeout)),
+            pause: pauseMilliseconds.map { .milliseconds(min(max($0, 0), Self.longestTimeout / 3)) })
     }
 }
 

@@ -138,6 +138,16 @@ struct ModelGuess: Codable, Hashable, Sendable {
         "kV": 1000, "mV": 0.001, "kA": 1000, "mA": 0.001, "kV.A": 1000, "MV.A": 1e6,
     ]
 
+    /// The value, in V, A or VA where it is one of those; nil where there is none.
+    static func canJudge(_ point: PointDefinition) -> Bool { check(of: point) != nil }
+
+    /// Whether `words`, the registers of the point's `neededSpan`, can be its value; nil where nothing is known of its
+    /// values.
+    static func isPlausible(_ point: PointDefinition, _ words: [UInt16]) -> Bool? {
+        guard let check = check(of: point), words.count == point.neededSpan.count else { return nil }
+        return value(of: point) { _ in words }.map(check.range.contains) ?? false
+    }
+
     /// The value in V, A, VA and so on; nil where there is none.
     private static func value(of point: PointDefinition, _ ask: (RegisterSpan) -> [UInt16]?) -> Double? {
         let needed = point.neededSpan
