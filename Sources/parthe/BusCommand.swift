@@ -9,5 +9,5 @@ struct BusCommand: ParsableCommand {
             Works through the running agent, which lends its bus for at most 2 s a step, or alone where none runs. \
             Nothing here can write to a meter.
             """,
-        subcommands: [Scan.self, Why.self])
+        subcommands: [Scan.self, Why.self, Trace.self])
 }

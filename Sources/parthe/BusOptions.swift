@@ -18,6 +18,15 @@ struct LineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Stop bits: 1, 2, with commas.", valueName: "list"), transform: numbers)
     var stopBits: [[Int]] = []
 
+    /// The bus `name` at these settings.
+    func choice(_ name: String, _ options: Agent.Options) throws -> BusChoice {
+        try BusChoice(
+            BusChoice.Request(
+                bus: name, bauds: baud.flatMap { $0 }, parities: parity.flatMap { $0 },
+                stopBits: stopBits.flatMap { $0 }),
+            options: options)
+    }
+
     /// `9600,19200`.
     static func numbers(_ text: String) throws -> [Int] {
         try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
@@ -40,11 +49,7 @@ struct BusOptions: ParsableArguments {
 
     /// The bus `name`.
     func choice(_ name: String) throws -> BusChoice {
-        try BusChoice(
-            BusChoice.Request(
-                bus: name, bauds: line.baud.flatMap { $0 }, parities: line.parity.flatMap { $0 },
-                stopBits: line.stopBits.flatMap { $0 }),
-            options: Agent.Options(files, agent))
+        try line.choice(name, Agent.Options(files, agent))
     }
 
     private static func milliseconds(_ text: String) throws -> Int64 {

@@ -68,7 +68,10 @@ extension BusCommand {
             if let next = report.next {
                 lines += Terminal.wrapped(next, Terminal.width, first: "  → ", rest: "    ", most: 6)
             }
-            if let change = report.change { lines.append("    in the configuration: " + Terminal.paint(change, .bold)) }
+            if let change = report.change {
+                let place = report.changeAt.map { ", at \($0)" } ?? ""
+                lines.append("    in the configuration\(place): " + Terminal.paint(change, .bold))
+            }
             return lines.joined(separator: "\n")
         }
     }

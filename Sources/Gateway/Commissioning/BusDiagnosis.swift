@@ -40,7 +40,8 @@ public struct BusDiagnosis: ~Copyable {
         let definitions = meter?.points.map(\.definition) ?? []
         // A point whose value can be judged tells more than others.
         point = definitions.first(where: ModelGuess.canJudge) ?? definitions.first
-        span = point?.neededSpan ?? RegisterSpan(function: .holding, address: 0, count: 2)
+        let span = point?.neededSpan ?? RegisterSpan(function: .holding, address: 0, count: 2)
+        self.span = span
         let kind: SilenceInquiry.Situation.Kind =
             switch choice.settings.endpoint {
             case .tcp: .tcp
@@ -60,6 +61,7 @@ public struct BusDiagnosis: ~Copyable {
         inquiry = SilenceInquiry(
             SilenceInquiry.Situation(
                 kind: kind, hasModel: meter != nil, lines: kind == .serial ? others.filter { $0 != own } : [],
+                shifts: [-1, 1].filter { SilenceWords.canShift(span, $0) },
                 neighbours: Array(Set(choice.meters.map(\.unit)).subtracting([unit])).sorted(),
                 timeoutMilliseconds: timeout))
         words = SilenceWords(
@@ -98,7 +100,12 @@ public struct BusDiagnosis: ~Copyable {
         report.isAnsweringAsConfigured = inquiry.isAnsweringAsConfigured
         report.result = report.isComplete ? verdict.result.rawValue : SilenceVerdict.Result.unknown.rawValue
         report.verdict = report.isComplete ? advice.text : "ended before its verdict"
-        (report.next, report.change) = report.isComplete ? (advice.next, advice.change) : (nil, nil)
+        guard report.isComplete else { return report }
+        (report.next, report.change) = (advice.next, advice.change)
+        if advice.change != nil {
+            let place = verdict.isOfBus ? words.bus.map { "bus \($0)" } : meter.map { "meter \($0.id)" }
+            report.changeAt = place ?? words.bus.map { "bus \($0)" }
+        }
         return report
     }
 

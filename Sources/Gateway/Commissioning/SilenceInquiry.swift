@@ -20,6 +20,8 @@ struct SilenceInquiry: Hashable, Sendable {
         var hasModel = false
         /// Other line settings to try, the commonest first.
         var lines: [SerialLine] = []
+        /// Where registers may stand in place of the configured ones: none where there is no such address.
+        var shifts = [-1, 1]
         /// Other units of the configuration on this bus.
         var neighbours: [UInt8] = []
         /// How long the unit is waited for as it is configured.
@@ -144,7 +146,7 @@ struct SilenceInquiry: Hashable, Sendable {
         return [.question, .repetition, .patience].contains(last.step)
     }
 
-    private func untried(_ steps: Step...) -> Step? { steps.first { finding($0) == nil } }
+    private func untried(_ step: Step) -> Step? { finding(step) == nil ? step : nil }
 
     private func next(after exception: UInt8) -> Step? {
         switch exception {
@@ -159,7 +161,7 @@ struct SilenceInquiry: Hashable, Sendable {
         guard situation.hasModel else { return nil }
         if !isRefused, finding(.points) == nil { return .points }
         guard isRefused || isPlausible == false || arePointsRefused else { return nil }
-        return untried(.shifted(-1), .shifted(1), .otherFunction)
+        return (situation.shifts.map(Step.shifted) + [.otherFunction]).first { finding($0) == nil }
     }
 
     private var arePointsRefused: Bool {

@@ -61,6 +61,14 @@ struct SilenceVerdict: Hashable, Sendable {
         self.cause = cause
         self.result = result
     }
+
+    /// Whether what is to change is the bus, not the meter.
+    var isOfBus: Bool {
+        switch cause {
+        case .obstacle, .otherLine, .otherFraming: true
+        default: false
+        }
+    }
 }
 
 extension SilenceInquiry {

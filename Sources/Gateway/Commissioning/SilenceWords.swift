@@ -39,9 +39,15 @@ struct SilenceWords {
 
     func notation(_ span: RegisterSpan) -> String { span.function.notation(of: span.address) }
 
-    /// The registers one beside; those at the end of all addresses stay where they are.
+    /// Whether there are registers so many addresses beside.
+    static func canShift(_ span: RegisterSpan, _ by: Int) -> Bool {
+        (0...65_536 - span.count).contains(Int(span.address) + by)
+    }
+
+    /// The registers so many addresses beside.
     func shifted(_ by: Int) -> RegisterSpan {
-        let address = min(max(Int(span.address) + by, 0), 65_536 - span.count)
+        let address = Int(span.address) + by
+        precondition(Self.canShift(span, by), "no registers \(by) beside \(span)")
         return RegisterSpan(function: span.function, address: UInt16(address), count: span.count)
     }
 

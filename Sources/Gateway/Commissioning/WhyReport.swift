@@ -40,6 +40,8 @@ public struct WhyReport: Codable, Sendable {
     public var next: String?
     /// The line of the configuration to change, where that is it.
     public var change: String?
+    /// What that line belongs to: `bus hall`, `meter main`.
+    public var changeAt: String?
     /// Whether it was ended before its verdict.
     public var isComplete = true
 
