@@ -50,7 +50,8 @@ extension BusCommand {
             var lines = Terminal.wrapped(
                 "\(step.name): \(step.evidence)", Terminal.width, first: head, rest: "           ", most: 4)
             if step.result != "ok", let sent = step.sent {
-                lines += Terminal.wrapped(sent, Terminal.width, first: "         sent      ", rest: "                   ")
+                lines += Terminal.wrapped(
+                    sent, Terminal.width, first: "         sent      ", rest: "                   ")
                 if let received = step.received {
                     lines += Terminal.wrapped(
                         received, Terminal.width, first: "         received  ", rest: "                   ", most: 4)

@@ -20,7 +20,7 @@ struct RawPage {
         lines += words
         if readout.readings.contains(where: { $0.type == "u32" }) {
             lines += ["", table("32 BIT", ["ABCD", "CDAB", "BADC", "DCBA"].map { Terminal.right($0, 15) })]
-            for reading in readout.readings 
+            for reading in readout.readings
             where reading.type.hasSuffix("32") && !reading.values.isEmpty { lines.append(row(reading)) }
         }
         if readout.readings.contains(where: { $0.type == "u64" }) { lines += wide }
@@ -51,12 +51,11 @@ struct RawPage {
             return readout.words.map { "\(Terminal.left($0.register, place))  \($0.u16)" }
         }
         let title =
-            Terminal.left("REGISTER", place) + "    u16     s16  HEX   BITS                 TEXT  BCD"
+            Terminal.left("REGISTER", place) + "   u16    s16 HEX  BITS                TX BCD"
         return [Terminal.paint(title, .dim)]
             + readout.words.map { word in
-                Terminal.left(word.register, place) + "  " + Terminal.right("\(word.u16)", 5) + "  "
-                    + Terminal.right("\(word.s16)", 6) + "  \(word.hex)  \(word.bits)  \(word.text)    "
-                    + (word.bcd ?? "–")
+                Terminal.left(word.register, place) + " " + Terminal.right("\(word.u16)", 5) + " "
+                    + Terminal.right("\(word.s16)", 6) + " \(word.hex) \(word.bits) \(word.text) " + (word.bcd ?? "–")
             }
     }
 
@@ -87,7 +86,11 @@ struct RawPage {
                         + zip(readings, widths).map { Terminal.right($0[order] ?? "–", $1) }.joined(separator: " "))
             }
             let digits = Self.orders.compactMap { order in readings[3][order].map { "\(order) \($0)" } }
-            if !digits.isEmpty { lines.append("\(start) bcd64: " + digits.joined(separator: ", ")) }
+            if !digits.isEmpty {
+                lines += Terminal.wrapped(
+                    digits.joined(separator: ", "), Terminal.width, first: Terminal.left("\(start) bcd64", 13),
+                    rest: String(repeating: " ", count: 13), most: 4)
+            }
         }
         return lines
     }

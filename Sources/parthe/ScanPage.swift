@@ -28,8 +28,10 @@ struct ScanPage {
             first: Terminal.paint("unit \(unit.unit)\(place)", colour) + "  ", rest: "        ")
         func add(_ text: String) { lines += wrapped(text, first: "        ", rest: "          ") }
         if !unit.identification.isEmpty {
-            add("says of itself: " + unit.identification.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-                .joined(separator: ", "))
+            add(
+                "says of itself: "
+                    + unit.identification.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+                    .joined(separator: ", "))
         }
         if let server = unit.serverID { add("server id: \(server)") }
         if let device = unit.sunSpec { lines += self.lines(of: device) }

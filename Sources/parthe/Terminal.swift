@@ -47,6 +47,8 @@ enum Terminal {
             if count < 0 {
                 let code = errno
                 if code == EINTR { continue }
+                // Whoever read it has seen enough, as with `| head`.
+                if code == EPIPE { exit(74) }
                 complain("cannot write to standard output: \(String(cString: strerror(code)))")
                 exit(74)
             }

@@ -329,7 +329,8 @@ public struct BusScan: ~Copyable {
         if !choice.isConfigured, report.result == "ok" { report.busOffer = busOffer(report, name: bus) }
         guard options.writes, !all.isEmpty else { return }
         report.written = try MeterOffer.write(all, beside: choice.options.configuration)
-        let problems = ConfigurationReader(share: choice.options.share).read(file: choice.options.configuration).problems
+        let problems = ConfigurationReader(share: choice.options.share).read(file: choice.options.configuration)
+            .problems
         for problem in problems where report.written.contains(problem.file) { report.notes.append("\(problem)") }
     }
 

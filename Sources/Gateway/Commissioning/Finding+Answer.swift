@@ -14,7 +14,8 @@ extension SilenceInquiry.Finding {
             return
         }
         // Only a frame that fits an earlier question of this unit is its late answer.
-        if let pending, let late = answer.frames.first(where: { $0.verdict == .late && PDU(of: $0, bus).unit == unit }) {
+        if let pending, let late = answer.frames.first(where: { $0.verdict == .late && PDU(of: $0, bus).unit == unit })
+        {
             self = .late(milliseconds: (late.instant - pending).wholeMilliseconds)
             return
         }
@@ -65,9 +66,13 @@ extension SilenceInquiry.Finding {
 extension PDU {
     /// Whether this can be the answer to `request`, but for the unit.
     func answers(_ request: PDU) -> Bool {
-        guard let function = bytes.first, let asked = request.bytes.first, function & 0x7F == asked else { return false }
+        guard let function = bytes.first, let asked = request.bytes.first, function & 0x7F == asked else {
+            return false
+        }
         if function & 0x80 != 0 { return bytes.count == 2 }
-        guard (1...4).contains(function), bytes.count > 1, request.bytes.count == 5 else { return bytes != request.bytes }
+        guard (1...4).contains(function), bytes.count > 1, request.bytes.count == 5 else {
+            return bytes != request.bytes
+        }
         let count = Int(request.bytes[3]) << 8 | Int(request.bytes[4])
         return Int(bytes[1]) == (function < 3 ? (count + 7) / 8 : 2 * count) && bytes.count == 2 + Int(bytes[1])
     }

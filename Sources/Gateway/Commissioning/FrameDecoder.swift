@@ -148,7 +148,9 @@ struct FrameDecoder {
             entry.words =
                 function < 3
                 ? data.map { hexadecimal([$0]) }
-                : stride(from: 0, to: data.count - 1, by: 2).map { (UInt16(data[$0]) << 8 | UInt16(data[$0 + 1])).hexadecimal }
+                : stride(from: 0, to: data.count - 1, by: 2).map {
+                    (UInt16(data[$0]) << 8 | UInt16(data[$0 + 1])).hexadecimal
+                }
             if function > 2 { entry.count = data.count / 2 }
         }
         // A late answer belongs to a request before the last; nothing says to which.

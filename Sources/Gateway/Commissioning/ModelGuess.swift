@@ -42,6 +42,7 @@ struct ModelGuess: Codable, Hashable, Sendable {
         {
             return (97, "it says that it is a \(product) of \(vendor)")
         }
+        if let name = named(definition, identification) { return (90, "it says that it is \(name)") }
         guard let register = definition.identity?.model, !register.values.isEmpty else {
             return plausibility(definition, ask)
         }
@@ -61,6 +62,25 @@ struct ModelGuess: Codable, Hashable, Sendable {
         }
         guard let (confidence, evidence) = plausibility(definition, ask) else { return nil }
         return text == "0" ? (confidence, evidence) : (95, "\(place) holds \(text), \(evidence)")
+    }
+
+    /// Maker and product as the unit itself names them, where they sound like the definition's.
+    private static func named(_ definition: MeterDefinition, _ identification: [UInt8: String]) -> String? {
+        guard let vendor = identification[0], let maker = definition.manufacturer.split(separator: " ").first,
+            maker.count > 2, plain(vendor).contains(plain(String(maker)))
+        else { return nil }
+        // The part of the product's name that has digits: `SDM630` of `SDM630-Modbus V2`.
+        let types = definition.product.split { !$0.isLetter && !$0.isNumber }.map { plain(String($0)) }
+            .filter { $0.count > 3 && $0.contains(where: \.isNumber) }
+        for object in [1, 4, 5] as [UInt8] {
+            guard let text = identification[object], types.contains(where: plain(text).contains) else { continue }
+            return "\(printable(text)) of \(printable(vendor))"
+        }
+        return nil
+    }
+
+    private static func plain(_ text: String) -> String {
+        text.lowercased().filter { $0.isLetter || $0.isNumber }
     }
 
     // MARK: - Plausible values

@@ -9,13 +9,15 @@ extension SilenceWords {
 
     func advice(_ verdict: SilenceVerdict) -> Advice {
         switch verdict.cause {
-        case .answers: ("unit \(unit) answers" + (model.map { ", and its registers are those of \($0)" } ?? ""), nil, nil)
+        case .answers:
+            ("unit \(unit) answers" + (model.map { ", and its registers are those of \($0)" } ?? ""), nil, nil)
         case .incomplete(let values, let refused, let empty): incomplete(values, refused, empty)
         case .obstacle(let obstacle): advice(obstacle)
         case .silent(let living, let asked): silent(living, asked)
         case .echoOnly(let living):
             (
-                "the adapter hears its own request, and nobody answers", wiring(living)
+                "the adapter hears its own request, and nobody answers",
+                wiring(living)
                     + "; an echo is no fault by itself: the port sends", nil
             )
         case .otherLine(let line):
@@ -72,7 +74,10 @@ extension SilenceWords {
                 nil
             )
         case .malformed(let how):
-            ("what comes back fits no question: \(how)", "check what listens at \(endpoint): is it a Modbus device?", nil)
+            (
+                "what comes back fits no question: \(how)", "check what listens at \(endpoint): is it a Modbus device?",
+                nil
+            )
         }
     }
 
@@ -115,9 +120,11 @@ extension SilenceWords {
         case .noConnection(let why):
             (
                 "no connection to \(endpoint): \(why)",
-                "`ping` it; check the port number, the cable, and whether another program holds its only connection", nil
+                "`ping` it; check the port number, the cable, and whether another program holds its only connection",
+                nil
             )
-        case .unknownHost(let why): ("\(endpoint) leads nowhere: \(why)", "check the name, or write the IP address", nil)
+        case .unknownHost(let why):
+            ("\(endpoint) leads nowhere: \(why)", "check the name, or write the IP address", nil)
         }
     }
 
