@@ -6,6 +6,7 @@ extension BusCommand {
     struct Scan: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Find out who answers on a bus, and what to write into the configuration.",
+            usage: "parthe bus scan <bus> [<options>]",
             discussion: """
                 Asks every unit id, 1…247 and on Modbus TCP 0 and 255 as well, for two registers. Whoever answers, if \
                 only with a refusal, is then asked what it is: device identification, server id, SunSpec models, \
@@ -47,6 +48,9 @@ extension BusCommand {
                 line.say(scan.plan)
                 let report = try scan.run(isStopped: { interruption.isAsked }) { progress in
                     let place = progress.line.map { " at \($0)" } ?? ""
+                    guard !progress.isSurvey else {
+                        return line.show("unit \(progress.unit)\(place): what is it?", isLast: false)
+                    }
                     if progress.isFound { line.say("unit \(progress.unit)\(place) answers") }
                     line.show(
                         "\(progress.done) of \(progress.total): unit \(progress.unit)\(place), \(progress.found) found, "
@@ -87,7 +91,9 @@ final class ProgressLine {
     /// Says something that stays.
     func say(_ text: String) {
         clear()
-        Terminal.tell(text + "\n")
+        for line in Terminal.wrapped(text, Terminal.width, first: "", rest: "  ", most: 6) {
+            Terminal.tell(line + "\n")
+        }
     }
 
     /// Shows how far it is.

@@ -6,6 +6,7 @@ extension BusCommand {
     struct Trace: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the frames of a bus as they pass, decoded.",
+            usage: "parthe bus trace <bus> [<options>]",
             discussion: """
                 With a running agent its own frames are shown, live: polls, probes, and what commands ask through it. \
                 Without one the configured meters are polled, and that is shown. With --listen, or where no meter is \

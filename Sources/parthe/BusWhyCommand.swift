@@ -6,6 +6,7 @@ extension BusCommand {
     struct Why: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Find out why a meter is silent, and what to do.",
+            usage: "parthe bus why <bus> <unit> [<options>]",
             discussion: """
                 Tries one thing after the other, the cheapest first, and shows what came: the port or connection, the \
                 unit as it is configured, more patience, the other framing (RTU over TCP, Modbus TCP), other baud rates \
@@ -32,8 +33,13 @@ extension BusCommand {
                 var diagnosis = try BusDiagnosis(
                     options.choice(bus), unit: unit, timeoutMilliseconds: options.timeout)
                 if !options.json { print(Terminal.paint(diagnosis.title, .bold)) }
+                var shown: String?
                 let report = try diagnosis.run(isStopped: { interruption.isAsked }) { step in
-                    if !options.json { print(Self.text(of: step)) }
+                    guard !options.json else { return }
+                    // The same question into the same silence needs to be shown once.
+                    let isNew = step.sent != shown || step.received != nil
+                    print(Self.text(of: step, withFrames: step.result != "ok" && isNew))
+                    if isNew { shown = step.sent }
                 }
                 if options.json { Terminal.write(report.json) } else { print(Self.verdict(of: report)) }
                 guard report.isComplete, report.result != "ok" else {
@@ -44,12 +50,12 @@ extension BusCommand {
             }
         }
 
-        private static func text(of step: WhyReport.Step) -> String {
+        private static func text(of step: WhyReport.Step, withFrames: Bool) -> String {
             let colour: Terminal.Colour = step.result == "ok" ? .green : step.result == "failed" ? .red : .yellow
-            let head = Terminal.paint(Terminal.left(step.result, 7), colour) + "  "
             var lines = Terminal.wrapped(
-                "\(step.name): \(step.evidence)", Terminal.width, first: head, rest: "           ", most: 4)
-            if step.result != "ok", let sent = step.sent {
+                "\(step.name): \(step.evidence)", Terminal.width, first: Terminal.left(step.result, 7) + "  ",
+                rest: "           ", most: 4, colour: colour)
+            if withFrames, let sent = step.sent {
                 lines += Terminal.wrapped(
                     sent, Terminal.width, first: "         sent      ", rest: "                   ")
                 if let received = step.received {
@@ -64,8 +70,8 @@ extension BusCommand {
             let colour: Terminal.Colour = report.result == "ok" ? .green : report.result == "failed" ? .red : .yellow
             let word = report.result == "unknown" ? "not proven" : report.result == "ok" ? "all is well" : "found"
             var lines = Terminal.wrapped(
-                report.verdict, Terminal.width, first: "\n" + Terminal.paint("\(word):", colour) + " ", rest: "  ",
-                most: 4)
+                report.verdict, Terminal.width, first: "\(word): ", rest: "  ", most: 4, colour: colour)
+            lines[0] = "\n" + lines[0]
             if let next = report.next {
                 lines += Terminal.wrapped(next, Terminal.width, first: "  → ", rest: "    ", most: 6)
             }

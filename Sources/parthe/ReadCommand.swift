@@ -107,14 +107,17 @@ struct ReadCommand: ParsableCommand {
             }
         }
         if !readout.requests.isEmpty {
-            print()
+            if hasAnswered { print() }
             for line in Terminal.wrapped(
                 readout.requests.joined(separator: ", "), Terminal.width, first: "sent: ", rest: "      ", most: 40)
             { print(line) }
         }
         if let error = readout.error {
             print((hasAnswered ? "\n" : "") + Terminal.paint(error, .red))
-            if let hint = readout.hint { print("  → \(hint)") }
+            if let hint = readout.hint {
+                for line in Terminal.wrapped(hint, Terminal.width, first: "  → ", rest: "    ", most: 6) { print(line) }
+            }
+            if !hasAnswered { print("  → `parthe bus why \(readout.bus) \(readout.unit)` looks closer") }
         }
     }
 

@@ -23,9 +23,9 @@ struct ScanPage {
         let time = unit.turnaroundMilliseconds.map { $0 < 1 ? ", within 1 ms" : ", after \(rounded($0)) ms" } ?? ""
         let known = unit.meter.map { " – configured as \($0) (\(unit.configuredModel ?? ""))" } ?? ""
         let colour = unit.result == "ok" ? Terminal.Colour.green : .yellow
-        var lines = wrapped(
-            "\(unit.evidence)\(time)\(known)",
-            first: Terminal.paint("unit \(unit.unit)\(place)", colour) + "  ", rest: "        ")
+        var lines = Terminal.wrapped(
+            "\(unit.evidence)\(time)\(known)", Terminal.width, first: "unit \(unit.unit)\(place)  ", rest: "        ",
+            most: 4, colour: colour)
         func add(_ text: String) { lines += wrapped(text, first: "        ", rest: "          ") }
         if !unit.identification.isEmpty {
             add(
@@ -39,7 +39,7 @@ struct ScanPage {
             add("\(best.confidence) % \(best.model): \(best.evidence)")
             let others = unit.guesses.dropFirst().map { "\($0.model) \($0.confidence) %" }
             if !others.isEmpty { add("or " + others.joined(separator: ", ")) }
-        } else if unit.sunSpec == nil, unit.result == "ok" {
+        } else if unit.sunSpec == nil, unit.isSurveyed {
             add("no model of the catalogue fits; `parthe read --raw` shows its registers")
         }
         if let serial = unit.serial { add("serial number \(serial)") }

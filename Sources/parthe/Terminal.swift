@@ -88,8 +88,19 @@ enum Terminal {
     }
 
     /// `text` in lines of at most `width` characters, broken between words: the first begins with `first`, the others
-    /// with `rest`. At most `most` lines; what is cut off there shows as an ellipsis.
-    static func wrapped(_ text: String, _ width: Int, first: String, rest: String, most: Int = 2) -> [String] {
+    /// with `rest`. At most `most` lines; what is cut off there shows as an ellipsis. `colour` is for `first` alone.
+    static func wrapped(
+        _ text: String, _ width: Int, first: String, rest: String, most: Int = 2, colour: Colour? = nil
+    ) -> [String] {
+        var lines = broken(text, width, first, rest, most)
+        // Colours are no characters, so they come when the lines stand.
+        if let colour { lines[0] = paint(first, colour) + lines[0].dropFirst(first.count) }
+        return lines
+    }
+
+    private static func broken(
+        _ text: String, _ width: Int, _ first: String, _ rest: String, _ most: Int
+    ) -> [String] {
         var lines = [first]
         var isFresh = true
         for word in text.split(separator: " ") {

@@ -43,26 +43,28 @@ public struct BusScan: ~Copyable {
         public var line: String?
         /// Whether it answered just now: what it is, is found out next.
         public var isFound: Bool
+        /// Whether everything was asked, and it is found out what this unit is.
+        public var isSurvey = false
         /// Unit ids that answered so far.
         public var found: Int
         /// What the rest takes, as it looks.
         public var remaining: Duration
     }
 
-    private let choice: BusChoice
-    private let options: Options
+    let choice: BusChoice
+    let options: Options
     /// The unit ids that are asked, in order.
     let units: [UInt8]
     /// The line settings; one nil where there is no serial port.
-    private let lines: [SerialLine?]
+    let lines: [SerialLine?]
     private let isBehindGateway: Bool
     /// How long each unit id is waited for.
     public let timeoutMilliseconds: Int64
 
-    private var access: BusAccess
-    private var found: [(unit: UInt8, line: SerialLine?, presence: Presence)] = []
-    private var notes: [String] = []
-    private var obstacle: ModbusError?
+    var access: BusAccess
+    var found: [(unit: UInt8, line: SerialLine?, presence: Presence)] = []
+    var notes: [String] = []
+    var obstacle: ModbusError?
     private var done = 0
     private var begin = Instant(nanoseconds: 0)
 
@@ -108,7 +110,8 @@ public struct BusScan: ~Copyable {
         let ids = units.count == 1 ? "1 unit id" : "\(units.count) unit ids"
         let settings =
             lines.count > 1 ? " at \(lines.count) line settings" : lines[0].map { " at \($0)" } ?? ""
-        return "\(choice.title): \(ids)\(settings), \(timeoutMilliseconds) ms for each: at most \(longest.rounded)"
+        return "\(choice.title): \(ids)\(settings), \(timeoutMilliseconds) ms for each: at most \(longest.rounded), "
+            + "and some seconds for each that answers"
     }
 
     /// How long it takes if nobody answers, without the polls of an agent that it waits for.
@@ -138,7 +141,7 @@ public struct BusScan: ~Copyable {
         var report = ScanReport(
             bus: choice.title, result: "unknown", isComplete: !isStopped() && obstacle == nil, isLent: access.isLent,
             asked: done, seconds: 0, timeoutMilliseconds: timeoutMilliseconds)
-        try survey(&report, isStopped)
+        try survey(&report, isStopped, progress)
         conclude(&report)
         try offer(&report)
         report.seconds = Double((BootClock.now - begin).wholeMilliseconds) / 1000
@@ -200,7 +203,7 @@ public struct BusScan: ~Copyable {
     }
 
     /// The settings as a step names them; nil for the bus's own, so that its open port serves.
-    private static func change(_ line: SerialLine?, _ choice: BusChoice) -> BusStep.Line? {
+    static func change(_ line: SerialLine?, _ choice: BusChoice) -> BusStep.Line? {
         line == choice.settings.line ? nil : line.map(BusStep.Line.init)
     }
 
@@ -232,114 +235,5 @@ public struct BusScan: ~Copyable {
             Progress(
                 done: done, total: total, unit: unit, line: line?.description, isFound: isFound,
                 found: found.count, remaining: each * max(0, total - done)))
-    }
-
-    // MARK: - What they are
-
-    private mutating func survey(_ report: inout ScanReport, _ isStopped: () -> Bool) throws(AgentError) {
-        let catalogue = found.isEmpty ? [] : Self.definitions(choice.options.share)
-        for (unit, line, presence) in found {
-            var entry = ScanReport.FoundUnit(unit: unit, result: "ok", evidence: "")
-            entry.line = line?.description
-            entry.isOnOtherLine = choice.isConfigured && line != nil && line != choice.settings.line
-            if !entry.isOnOtherLine, let meter = choice.meter(at: unit) {
-                (entry.meter, entry.configuredModel) = (meter.id, meter.definition.model)
-            }
-            switch presence {
-            case .answers(let how):
-                entry.evidence = how
-                guard !isStopped() else {
-                    report.isComplete = false
-                    break
-                }
-                var survey = UnitSurvey(
-                    choice, unit: unit, line: Self.change(line, choice),
-                    timeoutMilliseconds: max(timeoutMilliseconds, 500))
-                survey.run(&access, catalogue: catalogue, isStopped: isStopped, &entry)
-                if let obstacle = survey.obstacle { throw obstacle }
-                compare(&entry)
-            case .garbled(let what):
-                entry.result = "unknown"
-                entry.evidence = what
-                entry.doubts.append(
-                    "somebody sends, but nothing whole: other baud rate or parity, or two devices with this unit id; "
-                        + "`parthe bus why` looks closer")
-            case .nobody, .obstacle: continue
-            }
-            report.units.append(entry)
-        }
-    }
-
-    private static func definitions(_ share: String?) -> [MeterDefinition] {
-        let catalogue = Catalogue(share: share)
-        // A definition that is wrong is `parthe meter list`'s to tell.
-        return catalogue.models().compactMap { (try? catalogue.definition(model: $0.name)) ?? nil }
-    }
-
-    /// Whether the configured model can be right.
-    private func compare(_ entry: inout ScanReport.FoundUnit) {
-        if entry.isOnOtherLine, let line = entry.line, let own = choice.settings.line {
-            entry.doubts.append("the bus is configured as \(own): set the device, or the bus, to \(line)")
-        }
-        guard let configured = entry.configuredModel, let best = entry.guesses.first, best.confidence >= 90,
-            best.model != configured
-        else { return }
-        entry.doubts.append("it is configured as \(configured), but looks like \(best.model): \(best.evidence)")
-    }
-
-    private mutating func conclude(_ report: inout ScanReport) {
-        report.notes = notes
-        if let obstacle {
-            report.result = report.units.isEmpty ? "failed" : "ok"
-            report.error = obstacle.description
-            report.hint = obstacle.hint
-        } else if report.units.contains(where: { $0.result == "ok" }) {
-            report.result = "ok"
-        } else if report.isComplete, report.units.isEmpty {
-            report.error = "nobody answers"
-            report.hint = Self.advice(choice, isSerial: lines[0] != nil)
-        }
-    }
-
-    private static func advice(_ choice: BusChoice, isSerial: Bool) -> String {
-        let general = "check A and B, termination and the meters' power"
-        switch choice.settings.endpoint {
-        case .serial:
-            return general + "; then try other settings: --baud 9600,19200,38400 --parity none,even"
-        case .rtuOverTCP:
-            return general + ", and the converter's baud rate and parity; or try tcp: in place of rtu_over_tcp:"
-        case .tcp:
-            return "check the wiring behind the gateway; or try rtu_over_tcp: if this is a converter; a slow gateway "
-                + "needs --timeout 1500ms; --thorough asks silent units in other ways as well"
-        }
-    }
-
-    // MARK: - What to write
-
-    private func offer(_ report: inout ScanReport) throws(AgentError) {
-        let bus = choice.isConfigured ? choice.settings.id : "bus"
-        var names = Set(choice.configuration?.meters.map(\.id) ?? [])
-        var all: [MeterOffer] = []
-        for index in report.units.indices {
-            let offers = MeterOffer.offers(for: report.units[index], bus: bus, names: &names)
-            guard !offers.isEmpty else { continue }
-            report.units[index].offer = offers.map(\.item).joined(separator: "\n")
-            all += offers
-        }
-        if !choice.isConfigured, report.result == "ok" { report.busOffer = busOffer(report, name: bus) }
-        guard options.writes, !all.isEmpty else { return }
-        report.written = try MeterOffer.write(all, beside: choice.options.configuration)
-        let problems = ConfigurationReader(share: choice.options.share).read(file: choice.options.configuration)
-            .problems
-        for problem in problems where report.written.contains(problem.file) { report.notes.append("\(problem)") }
-    }
-
-    private func busOffer(_ report: ScanReport, name: String) -> String {
-        var keys = ["id: \(name)", EndpointText.yaml(choice.settings.endpoint)]
-        let line = found.first { if case .answers = $0.presence { true } else { false } }?.line
-        if let line {
-            keys += ["baud: \(line.baud)", "parity: \(line.parity.rawValue)", "stop_bits: \(line.stopBits)"]
-        }
-        return "  - {\(keys.joined(separator: ", "))}"
     }
 }

@@ -139,7 +139,7 @@ extension BusStep {
 
     private func put(to link: inout ModbusLink, _ bus: BusSettings, _ answer: inout BusAnswer) throws(ModbusError) {
         try link.connect()
-        let timing = timing(bus, link.timeout(of: unit))
+        let timing = timing(bus, link.timeout(of: unit), elapsed: BootClock.now - answer.begin)
         switch question {
         case .connection: break
         case .registers(let function, let address, let count):
@@ -156,10 +156,10 @@ extension BusStep {
     }
 
     /// The wait of this step: what it asks for, or the usual one, within the limit.
-    private func timing(_ bus: BusSettings, _ usual: Duration) -> Timing {
+    private func timing(_ bus: BusSettings, _ usual: Duration, elapsed: Duration) -> Timing {
         let asked = timeoutMilliseconds.map { Duration.milliseconds(max($0, 10)) } ?? usual
         return Timing(
-            responseTimeout: min(asked, .milliseconds(Self.longestTimeout)),
+            responseTimeout: min(asked, max(.milliseconds(Self.longestTimeout) - elapsed, .milliseconds(200))),
             pause: pauseMilliseconds.map { .milliseconds(min(max($0, 0), Self.longestTimeout / 3)) })
     }
 }

@@ -14,6 +14,8 @@ public struct ScanReport: Codable, Sendable {
         public var result: String
         /// How it showed itself.
         public var evidence: String
+        /// Whether it was found out what it is.
+        public var isSurveyed = false
         /// From the end of a request to its answer, typically.
         public var turnaroundMilliseconds: Double?
         /// The meter of the configuration with this unit id.
