@@ -185,7 +185,12 @@ struct SilenceVerdictTests {
             testDescription: "patience that was there already is not tried again",
             situation: Situation(kind: .rtuOverTCP, timeoutMilliseconds: 1500), script: { _ in .silence() },
             cause: .silent(livingNeighbour: nil, silentNeighbours: 0), result: .unknown,
-            steps: [.connection, .question, .repetition, .otherFraming]),
+            steps: [.connection, .question, .repetition, .otherFunction, .otherFraming]),
+        Case(
+            testDescription: "without a model it may know the other table only",
+            situation: Situation(kind: .serial, lines: [even], timeoutMilliseconds: 300),
+            script: { $0 == .otherFunction ? .answered(milliseconds: 5) : .silence() }, cause: .answers, result: .ok,
+            steps: [.connection, .question, .repetition, .otherFunction]),
     ]
 
     @Test(arguments: cases) func evidenceLeadsToItsVerdict(_ expected: Case) {

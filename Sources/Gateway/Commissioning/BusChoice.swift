@@ -94,7 +94,7 @@ public struct BusChoice: Sendable {
             }
             parities.append(parity)
         }
-        for baud in request.bauds where !(300...921_600).contains(baud) {
+        for baud in request.bauds where !BusStep.bauds.contains(baud) {
             throw AgentError(code: .usage, message: "\(baud) is no baud rate", hint: "such as 9600,19200")
         }
         for bits in request.stopBits where !(1...2).contains(bits) {

@@ -45,6 +45,9 @@ struct BusStep: Codable, Hashable, Sendable {
     /// The longest wait of a step. With silences and the emptying of the line the bus is lent for 2 s at most.
     static let longestTimeout: Int64 = 1500
 
+    /// The speeds that a line may have.
+    static let bauds = 300...921_600
+
     /// The question for `span`.
     static func read(_ span: RegisterSpan, of unit: UInt8) -> BusStep {
         BusStep(
@@ -96,7 +99,8 @@ extension BusStep {
     /// The bus as this step wants it.
     func changed(_ settings: BusSettings) -> BusSettings {
         var settings = settings
-        if let line, var own = settings.line {
+        // A question comes from outside: settings that no line has are left aside.
+        if let line, var own = settings.line, Self.bauds.contains(line.baud), (1...2).contains(line.stopBits) {
             own.baud = line.baud
             own.parity = SerialLine.Parity(rawValue: line.parity) ?? own.parity
             own.stopBits = line.stopBits

@@ -3,7 +3,7 @@ internal import Metering
 /// Why is a unit silent? What to try next, and what it all means: a decision over what was tried so far, without I/O.
 ///
 /// The cheapest questions come first, and each rules something out: the port or connection; the unit as it is
-/// configured, twice, since one disturbance proves nothing; more patience; the other framing, where the far end is a
+/// configured, twice, since one disturbance proves nothing; the other table, where no model says which; more patience; the other framing, where the far end is a
 /// box on the network; other line settings, where there is a serial port; the neighbours, which tell a dead line from
 /// a dead unit. Where the unit answers, its registers are looked at instead: all points of its model, the addresses
 /// one beside, the other table.
@@ -173,6 +173,11 @@ struct SilenceInquiry: Hashable, Sendable {
         guard let second = finding(.repetition) else { return .repetition }
         if second.isAnswer { return nil }
         if case .otherUnit = first, first == second { return nil }
+        // Some devices ignore what they do not have.
+        if !situation.hasModel {
+            guard let other = finding(.otherFunction) else { return .otherFunction }
+            if other.isAnswer { return nil }
+        }
         if finding(.patience) == nil, situation.timeoutMilliseconds < Self.longestWait { return .patience }
         if finding(.patience)?.isAnswer ?? false { return nil }
         if situation.kind != .serial {

@@ -138,6 +138,7 @@ extension SilenceInquiry {
 
     private func verdictOfSilent(_ first: Finding) -> SilenceVerdict {
         if finding(.repetition)?.isAnswer ?? false { return SilenceVerdict(.flaky, .unknown) }
+        if finding(.otherFunction)?.isAnswer ?? false { return SilenceVerdict(.answers, .ok) }
         if case .answered(let milliseconds, _) = finding(.patience) {
             return milliseconds > situation.timeoutMilliseconds
                 ? SilenceVerdict(.late(milliseconds: milliseconds)) : SilenceVerdict(.flaky, .unknown)

@@ -70,9 +70,18 @@ struct SilenceWords {
         case .answered(_, let isPlausible): isPlausible == false ? "failed" : "ok"
         case .points(_, let refused, let empty, let isPlausible):
             refused + empty == 0 && isPlausible != false ? "ok" : "failed"
+        case .exception(let code) where isEnough(entry.step, code): "ok"
         case .silence: "unknown"
         case .foreignTraffic: "unknown"
         default: "failed"
+        }
+    }
+
+    /// Whether a refusal is all that a step needs: whoever refuses is there.
+    private func isEnough(_ step: SilenceInquiry.Step, _ exception: UInt8) -> Bool {
+        switch step {
+        case .neighbour, .line, .otherFraming: exception != 10 && exception != 11
+        default: model == nil && (1...3).contains(exception)
         }
     }
 
