@@ -12,6 +12,7 @@ import Gateway
               parthe read METER       read one meter now
               parthe bus scan BUS     who answers on a bus, and what to write into the configuration
               parthe bus why BUS UNIT why a meter is silent
+              parthe bus trace BUS    the frames as they pass, decoded
               parthe status           ask the running agent
               parthe meter list       the models that are known
 
@@ -19,7 +20,7 @@ import Gateway
               0   all is well
               1   it works in part: a point without value, a silent meter, an uplink away
               64  the command is not understood, or there is no such meter
-              69  nobody answers: no agent at the socket, no meter at the address
+              69  nobody answers: no agent at the socket, no meter at the address, no way to the bus
               71  the system refuses a socket or signals
               73  a file cannot be written: the spool, the last readings, a new meter
               74  standard output cannot be written to

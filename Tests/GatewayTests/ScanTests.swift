@@ -94,6 +94,23 @@ import Testing
         #expect(outcome.text.contains("SunSpec at 40000: Acme"), "\(outcome.text)")
         #expect(outcome.text.contains("model 203 at 440071 = holding 40070, 0x9C86: sunspec-203"), "\(outcome.text)")
         #expect(outcome.text.contains("model: sunspec-203") && outcome.text.contains("at: 40070"), "\(outcome.text)")
+
+        // On a bus of the configuration it can be written, and what is written is right.
+        let folder = try LabFile.temporaryFolder("parthe-sunspec")
+        defer { LabFile.remove(folder: folder) }
+        let address = device.place.dropFirst("rtu_over_tcp:".count)
+        let text = """
+            gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+            buses:
+              - {id: roof, rtu_over_tcp: "\(address)"}
+            """
+        try LabFile.write(Array(text.utf8), to: folder + "/parthe.yaml")
+        let written = try await Outcome(
+            "bus", "scan", "roof", "--unit", "7", "--write", "--config", folder + "/parthe.yaml")
+        #expect(written.code == 0, "\(written.text)")
+        #expect(try File.names(in: folder + "/meters") == ["roof-7-203.yaml"], "\(written.text)")
+        let check = try await Outcome("check", "--config", folder + "/parthe.yaml")
+        #expect(check.code == 0 && check.text.contains("roof-7-203"), "\(check.text)")
     }
 
     /// At the wrong speed nobody understands; at the right one the meter is found, and so are its settings.

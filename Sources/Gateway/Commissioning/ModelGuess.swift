@@ -162,10 +162,11 @@ struct ModelGuess: Codable, Hashable, Sendable {
     static func canJudge(_ point: PointDefinition) -> Bool { check(of: point) != nil }
 
     /// Whether `words`, the registers of the point's `neededSpan`, can be its value; nil where nothing is known of its
-    /// values.
+    /// values, and for 0, which a meter without mains shows.
     static func isPlausible(_ point: PointDefinition, _ words: [UInt16]) -> Bool? {
         guard let check = check(of: point), words.count == point.neededSpan.count else { return nil }
-        return value(of: point) { _ in words }.map(check.range.contains) ?? false
+        guard let value = value(of: point, { _ in words }) else { return false }
+        return value == 0 ? nil : check.range.contains(value)
     }
 
     /// The value in V, A, VA and so on; nil where there is none.
