@@ -175,6 +175,73 @@ import Testing
         }
     }
 
+    /// Some gateways say "server device failure" of units that nobody has.
+    @Test func aGatewayMaySayInItsOwnWayThatNobodyIsThere() async throws {
+        let rig = try Rig(count: 246)
+        for index in 0..<246 where index != 11 { rig.meters.setMisbehaviour(.exception(4), of: index) }
+        let outcome = try await Outcome(
+            "bus", "scan", "tcp:127.0.0.1:\(rig.meters.ports[0])", "--config", "/nonexistent/parthe.yaml")
+        #expect(outcome.code == 0, "\(outcome.text)")
+        #expect(outcome.text.contains("unit 12  answers") && outcome.text.contains(": 1 answers"), "\(outcome.text)")
+        #expect(outcome.text.contains("exception 4 is taken for the gateway's word"), "\(outcome.text)")
+        let nobody = try await Outcome(
+            "bus", "scan", "tcp:127.0.0.1:\(rig.meters.ports[0])", "--units", "250-255", "--config",
+            "/nonexistent/parthe.yaml")
+        #expect(nobody.code == 64, "248…254 are reserved: \(nobody.text)")
+        let gateway = try await Outcome(
+            "bus", "scan", "tcp:127.0.0.1:\(rig.meters.ports[0])", "--units", "247,255", "--config",
+            "/nonexistent/parthe.yaml")
+        #expect(gateway.code == 69 && gateway.text.contains("the gateway itself answers"), "\(gateway.text)")
+    }
+
+    /// The agent polls one meter of a serial line while another is looked for at all settings.
+    @Test func theAgentsLineIsLentAtOtherSettings() async throws {
+        let device = try LineDevice.port { request in
+            switch (request.unit, request.baud) {
+            case (1, 9600), (2, 19_200): (Frame.meter(request), 0)
+            default: nil
+            }
+        }
+        defer { device.stop() }
+        let folder = try LabFile.temporaryFolder("parthe-line")
+        defer { LabFile.remove(folder: folder) }
+        let agent = try AgentHarness(
+            folder: folder,
+            configuration: """
+                gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+                buses:
+                  - {id: line, serial: \(device.place)}
+                meters:
+                  - id: main
+                    bus: line
+                    unit: 1
+                    interval: 200ms
+                    points:
+                      - {name: voltage, quantity: voltage, unit: V, kind: gauge, register: 0, type: f32, function: input}
+
+                """)
+        defer { agent.kill() }
+        try agent.start()
+        func isWell() -> Bool { agent.status.map { $0.meters[0].readings > 2 && $0.meters[0].error == nil } ?? false }
+        #expect(try await AgentHarness.wait(30, until: isWell), "\(agent.log)")
+        let file = ["--config", agent.configurationFile, "--socket", agent.socket]
+        let scan = try await Outcome(
+            list: ["bus", "scan", "line", "--units", "1-2", "--baud", "9600,19200", "--timeout", "400ms"] + file)
+        #expect(scan.code == 0 && scan.text.contains("through the agent"), "\(scan.text)")
+        #expect(scan.text.contains("unit 1 at 9600 8N1  answers"), "\(scan.text)")
+        #expect(scan.text.contains("unit 2 at 19200 8N1  answers"), "\(scan.text)")
+        #expect(scan.text.contains("the bus is configured as 9600 8N1"), "\(scan.text)")
+        #expect(!scan.text.contains("- id: line-2"), "no configuration fits another speed: \(scan.text)")
+        let why = try await Outcome(list: ["bus", "why", "line", "2", "--baud", "9600,19200"] + file)
+        #expect(why.code == 69 && why.text.contains("unit 2 answers at 19200 8N1"), "\(why.text)")
+        #expect(why.text.contains("at bus line: baud: 19200"), "\(why.text)")
+        #expect(agent.status?.buses[0].loans ?? 0 > 4)
+        let before = agent.status?.meters[0].readings ?? 0
+        #expect(
+            try await AgentHarness.wait(30) { isWell() && (agent.status?.meters[0].readings ?? 0) > before + 2 },
+            "the agent did not go on:\n\(agent.log)")
+    }
+
     /// Ctrl-C ends it, and what was found is not lost.
     @Test func anInterruptedScanTellsWhatItFound() async throws {
         let device = try LineDevice.port { $0.unit == 1 ? (Frame.meter($0), 0) : nil }

@@ -76,11 +76,14 @@ extension BusScan {
             report.result = "ok"
         } else if report.isComplete, report.units.isEmpty {
             report.error = "nobody answers"
-            report.hint = Self.advice(choice, isSerial: lines[0] != nil)
+            report.hint =
+                gatewayAnswers > 0
+                ? "the gateway itself answers, and finds nobody: look at its line, its baud rate and parity, A and B, "
+                    + "and the meters' power" : Self.advice(choice)
         }
     }
 
-    private static func advice(_ choice: BusChoice, isSerial: Bool) -> String {
+    private static func advice(_ choice: BusChoice) -> String {
         let general = "check A and B, termination and the meters' power"
         switch choice.settings.endpoint {
         case .serial:

@@ -58,6 +58,11 @@ public struct BusScan: ~Copyable {
     /// The line settings; one nil where there is no serial port.
     let lines: [SerialLine?]
     private let isBehindGateway: Bool
+    /// Exceptions by which a gateway says that nobody is there: 10 and 11 by the standard (Modbus Application Protocol
+    /// V1.1b3, section 7), and what it answers for units that nobody has.
+    private var absent: Set<UInt8>
+    /// How often it said so.
+    var gatewayAnswers = 0
     /// How long each unit id is waited for.
     public let timeoutMilliseconds: Int64
 
@@ -88,6 +93,7 @@ public struct BusScan: ~Copyable {
         var isTCP = false
         if case .tcp = choice.settings.endpoint { isTCP = true }
         isBehindGateway = isTCP
+        absent = isTCP ? [10, 11] : []
         if let wrong = options.units.first(where: { !isTCP && !(1...247).contains($0) || 248...254 ~= $0 }) {
             throw AgentError(
                 code: .usage, message: "unit \(wrong) cannot be on this bus",
@@ -167,8 +173,7 @@ public struct BusScan: ~Copyable {
         for unit in strangers.subtracting(heard).sorted() {
             guard !isStopped(), obstacle == nil else { return }
             let answer = try take(.registers(function: .holding, address: 0, count: 2), unit, line, slow: true)
-            let presence = Presence(answer, isBehindGateway: isBehindGateway)
-            if case .answers(let how) = presence {
+            if case .answers(let how) = Presence(answer, absent: absent) {
                 book(unit, line, .answers("\(how), but after \(answer.duration.wholeMilliseconds) ms"))
             } else {
                 notes.append("a frame of unit \(unit) was heard, but it does not answer: another master may ask it")
@@ -187,7 +192,8 @@ public struct BusScan: ~Copyable {
         for question in questions {
             let answer = try take(question, unit, line)
             others.formUnion(answer.strangers(than: unit, on: choice.settings))
-            let presence = Presence(answer, isBehindGateway: isBehindGateway)
+            let presence = Presence(answer, absent: absent)
+            if presence == .nobody, case .exception = answer.error?.code { gatewayAnswers += 1 }
             if presence != .nobody { return (presence, others) }
         }
         return (.nobody, others)
@@ -208,10 +214,19 @@ public struct BusScan: ~Copyable {
     }
 
     private mutating func answersToAll() throws(AgentError) -> Bool {
+        var refusals: [UInt8] = []
         for unit in Self.decoys where choice.meter(at: unit) == nil {
-            guard case .answers = try look(for: unit, nil).0 else { return false }
+            let answer = try take(.registers(function: .holding, address: 0, count: 2), unit, nil)
+            guard case .answers = Presence(answer, absent: absent) else { return false }
+            if case .exception(let code) = answer.error?.code { refusals.append(code) }
         }
-        return true
+        // 1 to 3 are what a meter says of a question; beyond them a gateway speaks of a meter that it does not reach.
+        guard let code = refusals.first, code > 3, refusals.count == Self.decoys.count,
+            refusals.allSatisfy({ $0 == code })
+        else { return true }
+        absent.insert(code)
+        notes.append("exception \(code) is taken for the gateway's word that nobody has a unit id")
+        return false
     }
 
     private mutating func book(_ unit: UInt8, _ line: SerialLine?, _ presence: Presence) {

@@ -12,15 +12,15 @@ enum Presence: Hashable, Sendable {
     /// The bus as a whole cannot be asked.
     case obstacle(ModbusError)
 
-    /// The judgement of `answer`. A refusal, too, is somebody's.
-    init(_ answer: BusAnswer, isBehindGateway: Bool) {
+    /// The judgement of `answer`. A refusal, too, is somebody's, unless it is among those by which a gateway says that
+    /// nobody is there.
+    init(_ answer: BusAnswer, absent: Set<UInt8>) {
         guard let error = answer.error else {
             self = .answers("answers with registers")
             return
         }
         switch error.code {
-        // The gateway answers in the unit's place (Modbus Application Protocol V1.1b3, section 7).
-        case .exception(10) where isBehindGateway, .exception(11) where isBehindGateway: self = .nobody
+        case .exception(let code) where absent.contains(code): self = .nobody
         case .exception: self = .answers("answers with \(error.what)")
         case .timeout, .echoOnly: self = .nobody
         // Some devices hang up on a unit id that is not theirs.
