@@ -91,9 +91,13 @@ extension BusCommand {
                 case "foreign request", "foreign answer": .dim
                 default: nil
                 }
+            let silence =
+                entry.isAfterSilence ?? false
+                ? [String(repeating: " ", count: head.count - 2) + Terminal.paint("– no answer", .yellow)] : []
             let lines = Terminal.wrapped(
                 parts.joined(separator: ", "), Terminal.width, first: head, rest: rest, most: 20)
-            return lines.map { line in colour.map { Terminal.paint(line, $0) } ?? line }.joined(separator: "\n")
+            return (silence + lines.map { line in colour.map { Terminal.paint(line, $0) } ?? line })
+                .joined(separator: "\n")
         }
 
         private static func figure(_ milliseconds: Double) -> String {

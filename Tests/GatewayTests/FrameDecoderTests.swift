@@ -38,6 +38,17 @@ struct FrameDecoderTests {
         #expect(found.map(\.isSent) == [true, false, true, false])
     }
 
+    @Test func silenceIsToldWithTheNextRequest() {
+        let request = Frame.rtu(1, [4, 0, 0, 0, 2])
+        let found = entries(
+            Self.line,
+            [
+                (.request, request, 0), (.request, request, 1000), (.echo, request, 1010), (.request, request, 2000),
+                (.noise, [1], 2020), (.request, request, 3000),
+            ])
+        #expect(found.map { $0.isAfterSilence ?? false } == [false, true, false, true, false, false])
+    }
+
     @Test func modbusTCPHasTransactionsAndNoChecksum() {
         let found = entries(
             Self.network,

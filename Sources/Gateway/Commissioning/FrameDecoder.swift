@@ -39,6 +39,8 @@ public struct TraceEntry: Codable, Hashable, Sendable {
     public var turnaroundMilliseconds: Double?
     /// What is wrong with it.
     public var note: String?
+    /// For a request: whether nobody answered the one before.
+    public var isAfterSilence: Bool?
     /// All bytes in hexadecimal.
     public var bytes: String
 
@@ -55,6 +57,8 @@ struct FrameDecoder {
         var count: Int?
         /// When its last byte was on the wire.
         var end: Instant
+        /// Whether something came back for it, if only in pieces.
+        var isAnswered = false
     }
 
     private let bus: BusSettings
@@ -77,6 +81,7 @@ struct FrameDecoder {
         entry.sinceMilliseconds = last.map { Self.milliseconds(frame.instant - $0) }
         last = frame.instant
         if isTCP, frame.bytes.count >= 2 { entry.transaction = UInt16(frame.bytes[0]) << 8 | UInt16(frame.bytes[1]) }
+        if !isRequest { asked?.isAnswered = true }
         switch frame.verdict {
         case .noise: return entry
         case .crcError:
@@ -132,6 +137,7 @@ struct FrameDecoder {
             if function != 5, function != 6 { entry.count = Int(pdu.bytes[3]) << 8 | Int(pdu.bytes[4]) }
         }
         guard frame.verdict != .echo else { return }
+        if let asked, !asked.isAnswered { entry.isAfterSilence = true }
         // A request of ours is noted when it begins, everything else when it has ended.
         let end = frame.isSent && !isTCP ? frame.instant + wire(frame.bytes.count) : frame.instant
         asked = Asked(
