@@ -5,9 +5,9 @@ internal import Metering
 internal import Posix
 
 /// One reading of a meter, now, with everything a technician compares with the meter's display and its manual.
-public struct MeterReadout: Codable, Sendable {
+public struct MeterReadout: Encodable, Sendable {
     /// One point.
-    public struct Line: Codable, Sendable {
+    public struct Line: Encodable, Sendable {
         /// The point's name within its meter.
         public var name: String
         /// The value after scale and offset, exact; absent where there is none.

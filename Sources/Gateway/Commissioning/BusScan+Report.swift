@@ -30,12 +30,16 @@ extension BusScan {
                     Progress(
                         done: report.units.count + 1, total: found.count, unit: unit, line: entry.line, isFound: false,
                         isSurvey: true, found: found.count, remaining: .zero))
-                entry.isSurveyed = true
                 var survey = UnitSurvey(
                     choice, unit: unit, line: Self.change(line, choice),
                     timeoutMilliseconds: max(timeoutMilliseconds, 500))
                 survey.run(&access, catalogue: catalogue, isStopped: isStopped, &entry)
                 if let obstacle = survey.obstacle { throw obstacle }
+                entry.isSurveyed = !isStopped()
+                if !entry.isSurveyed {
+                    report.isComplete = false
+                    entry.doubts.append("ended before it was found out what it is")
+                }
                 compare(&entry)
             case .garbled(let what):
                 entry.result = "unknown"

@@ -6,9 +6,9 @@ internal import Posix
 ///
 /// Steps go through the running agent, which lends its bus for one of them at a time, or to the bus directly where no
 /// agent runs. There is no step that writes: the link cannot form such a request.
-struct BusStep: Codable, Hashable, Sendable {
+struct BusStep: Codable, Equatable, Sendable {
     /// What is asked.
-    enum Question: Codable, Hashable, Sendable {
+    enum Question: Codable, Equatable, Sendable {
         /// Nothing: only the connection, or the port, is tried.
         case connection
         /// Functions 1 to 4: function code, zero-based address, count.
@@ -20,7 +20,7 @@ struct BusStep: Codable, Hashable, Sendable {
     }
 
     /// Line settings other than the bus's, for this step alone.
-    struct Line: Codable, Hashable, Sendable {
+    struct Line: Codable, Equatable, Sendable {
         var baud: Int
         var parity: String
         var stopBits: Int
@@ -56,7 +56,7 @@ struct BusStep: Codable, Hashable, Sendable {
 }
 
 /// What came back.
-struct BusAnswer: Codable, Hashable, Sendable {
+struct BusAnswer: Codable, Equatable, Sendable {
     /// The registers, or the data of a server id byte by byte.
     var words: [UInt16]?
     /// Read Device Identification: object id and text.
@@ -169,7 +169,7 @@ extension BusStep {
 }
 
 /// What a frame carries, without what the line or TCP adds.
-struct PDU: Hashable, Sendable {
+struct PDU: Equatable, Sendable {
     var unit: UInt8
     var bytes: [UInt8]
 

@@ -4,7 +4,7 @@ internal import Posix
 internal import Synchronization
 
 /// One line of a trace on the control socket.
-enum TraceLine: Codable, Hashable, Sendable {
+enum TraceLine: Codable, Sendable {
     /// The agent does not use such a bus.
     case noBus
     /// Frames follow.

@@ -3,7 +3,7 @@ internal import Fieldbus
 internal import Metering
 
 /// A frame in words: what `parthe bus trace` shows and prints as JSON, one line each.
-public struct TraceEntry: Codable, Hashable, Sendable {
+public struct TraceEntry: Encodable, Sendable {
     /// ISO 8601, UTC: when a request began, when everything else ended.
     public var time: String
     /// Since the frame before it; absent for the first.

@@ -2,7 +2,7 @@ internal import Configuration
 internal import Metering
 
 /// Which model of the catalogue a unit most likely is, and why.
-struct ModelGuess: Codable, Hashable, Sendable {
+struct ModelGuess: Sendable {
     /// The model's name in the catalogue.
     var model: String
     /// Maker and product.

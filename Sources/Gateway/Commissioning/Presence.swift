@@ -2,7 +2,7 @@ internal import Fieldbus
 internal import Metering
 
 /// What the answer to a short question proves about the unit that was asked.
-enum Presence: Hashable, Sendable {
+enum Presence: Equatable, Sendable {
     /// A device has this unit id; the words say how it showed itself.
     case answers(String)
     /// Something came back, but no whole answer: a device at other line settings, two at one unit id, a bad line.

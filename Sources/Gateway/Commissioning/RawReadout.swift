@@ -5,9 +5,9 @@ internal import Posix
 
 /// One register range, read once and shown in every way in which registers can be read: for whoever has a display in
 /// sight and a doubtful manual in hand.
-public struct RawReadout: Codable, Sendable {
+public struct RawReadout: Encodable, Sendable {
     /// One register or bit.
-    public struct Word: Codable, Sendable {
+    public struct Word: Encodable, Sendable {
         /// Both notations of its address: `40841 = holding 840, 0x348`.
         public var register: String
         /// As an unsigned number.
@@ -25,7 +25,7 @@ public struct RawReadout: Codable, Sendable {
     }
 
     /// A number of several registers in one type and every order.
-    public struct Reading: Codable, Sendable {
+    public struct Reading: Encodable, Sendable {
         /// The zero-based address of its first register.
         public var address: UInt16
         /// `u32`, `f64` …

@@ -1,9 +1,9 @@
 internal import Fieldbus
 
 /// What `parthe bus scan` found.
-public struct ScanReport: Codable, Sendable {
+public struct ScanReport: Encodable, Sendable {
     /// A unit id that somebody answers to.
-    public struct FoundUnit: Codable, Sendable {
+    public struct FoundUnit: Encodable, Sendable {
         /// The unit id.
         public var unit: UInt8
         /// The line settings at which it answers, `9600 8N1`; absent where there is no serial port.
@@ -39,7 +39,7 @@ public struct ScanReport: Codable, Sendable {
     }
 
     /// A model that a unit may be.
-    public struct Guess: Codable, Sendable {
+    public struct Guess: Encodable, Sendable {
         /// The model's name in the catalogue.
         public var model: String
         /// Maker and product.
@@ -51,7 +51,7 @@ public struct ScanReport: Codable, Sendable {
     }
 
     /// The chain of models of a SunSpec device.
-    public struct SunSpec: Codable, Sendable {
+    public struct SunSpec: Encodable, Sendable {
         /// The zero-based address of the marker.
         public var base: UInt16
         /// Who made it.
@@ -69,7 +69,7 @@ public struct ScanReport: Codable, Sendable {
     }
 
     /// A model of a SunSpec device.
-    public struct Model: Codable, Sendable {
+    public struct Model: Encodable, Sendable {
         /// The id.
         public var id: UInt16
         /// The zero-based address of its ID register.

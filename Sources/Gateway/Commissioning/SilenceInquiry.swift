@@ -7,9 +7,9 @@ internal import Metering
 /// box on the network; other line settings, where there is a serial port; the neighbours, which tell a dead line from
 /// a dead unit. Where the unit answers, its registers are looked at instead: all points of its model, the addresses
 /// one beside, the other table.
-struct SilenceInquiry: Hashable, Sendable {
+struct SilenceInquiry: Equatable, Sendable {
     /// What is known beforehand.
-    struct Situation: Hashable, Sendable {
+    struct Situation: Equatable, Sendable {
         /// How the bus is reached.
         enum Kind: Hashable, Sendable {
             case tcp, rtuOverTCP, serial
@@ -53,7 +53,7 @@ struct SilenceInquiry: Hashable, Sendable {
     }
 
     /// What came of it.
-    enum Finding: Hashable, Sendable {
+    enum Finding: Equatable, Sendable {
         /// The port is open, or there is a connection.
         case connected
         /// The registers, after so long; whether they can be right, where that can be said.
@@ -83,7 +83,7 @@ struct SilenceInquiry: Hashable, Sendable {
     }
 
     /// Why there is no way to the bus.
-    enum Obstacle: Hashable, Sendable {
+    enum Obstacle: Equatable, Sendable {
         case noPort(others: [String])
         case notPermitted(group: String?)
         case portBusy
@@ -94,7 +94,7 @@ struct SilenceInquiry: Hashable, Sendable {
     }
 
     /// One thing that was tried.
-    struct Entry: Hashable, Sendable {
+    struct Entry: Equatable, Sendable {
         var step: Step
         var finding: Finding
     }

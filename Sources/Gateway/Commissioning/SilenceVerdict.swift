@@ -1,9 +1,9 @@
 internal import Metering
 
 /// What an inquiry comes to.
-struct SilenceVerdict: Hashable, Sendable {
+struct SilenceVerdict: Equatable, Sendable {
     /// The cause.
-    enum Cause: Hashable, Sendable {
+    enum Cause: Equatable, Sendable {
         /// The unit answers, and its registers are what the model says.
         case answers
         /// It answers, but some points are refused or empty.

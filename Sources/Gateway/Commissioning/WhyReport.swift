@@ -1,7 +1,7 @@
 /// What `parthe bus why` found.
-public struct WhyReport: Codable, Sendable {
+public struct WhyReport: Encodable, Sendable {
     /// One thing that was tried.
-    public struct Step: Codable, Sendable {
+    public struct Step: Encodable, Sendable {
         /// What.
         public var name: String
         /// `ok`, `failed` or `unknown`.
