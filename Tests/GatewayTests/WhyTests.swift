@@ -102,6 +102,34 @@ import Testing
         #expect(nobody.code == 69 && nobody.text.contains("no connection to 127.0.0.1:1"), "\(nobody.text)")
     }
 
+    /// Only root can be somebody else.
+    @Test(.enabled(if: getuid() == 0 && File.exists("/usr/bin/setpriv")))
+    func theGroupThatMayOpenThePortIsNamed() async throws {
+        let device = try LineDevice.port { (Frame.meter($0), 0) }
+        defer { device.stop() }
+        let group = try #require(getgrnam("dialout")).pointee.gr_gid
+        #expect(chown(device.place, 0, group) == 0 && chmod(device.place, 0o660) == 0)
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", AgentHarness.siblingProgram("parthe")]
+        let outcome = try await Outcome(
+            list: nobody + ["bus", "why", device.place, "1", "--config", "/nonexistent/parthe.yaml"],
+            program: "/usr/bin/setpriv")
+        #expect(outcome.code == 69, "\(outcome.text)")
+        #expect(outcome.text.contains("usermod -aG dialout"), "\(outcome.text)")
+
+        // An agent that may not be asked is no reason to take its port, or to talk to its meters beside it.
+        let rig = try Rig(count: 1)
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.allSatisfy { $0.polls > 0 } }
+        #expect(chmod(rig.folder, 0o755) == 0 && chmod(rig.agent.folder, 0o755) == 0)
+        for command in [["trace", "hall", "--count", "1"], ["scan", "hall"], ["why", "hall", "1"]] {
+            let refused = try await Outcome(
+                list: nobody + ["bus"] + command
+                    + ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket],
+                program: "/usr/bin/setpriv")
+            #expect(refused.code == 71 && refused.text.contains("sudo"), "\(command): \(refused.text)")
+        }
+    }
+
     @Test func theRightSpeedIsFound() async throws {
         // At a wrong speed bits fall apart: the answer is there, but nothing of it is right.
         let device = try LineDevice.port { request in

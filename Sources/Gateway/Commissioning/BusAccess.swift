@@ -51,12 +51,8 @@ struct BusAccess: ~Copyable {
             json = try UnixSocket.ask(
                 BusQuestion(bus: settings.id, step: step).text, at: socket, seconds: Self.patience)
         } catch {
-            if error.code == ENOENT || error.code == ECONNREFUSED { return nil }
-            throw AgentError(
-                code: .system, message: "the agent at \(socket) does not lend bus \(settings.id): \(error)",
-                hint: error.code == EACCES
-                    ? "ask as the agent's user, as one of its group, or with sudo"
-                    : "it may be ending, or the bus may be busy: try again")
+            guard let obstacle = AgentError(asking: socket, for: settings.id, error) else { return nil }
+            throw obstacle
         }
         switch BusReply(json: json) {
         case .answer(let answer): return answer
@@ -66,5 +62,17 @@ struct BusAccess: ~Copyable {
                 code: .system, message: "the agent at \(socket) gave no answer for bus \(settings.id)",
                 hint: "it may be ending, or be of another version: look at `parthe status`")
         }
+    }
+}
+
+extension AgentError {
+    /// Why the agent behind `socket` cannot be asked for `bus`; nil when there is no agent.
+    init?(asking socket: String, for bus: String, _ error: PosixError) {
+        if error.code == ENOENT || error.code == ECONNREFUSED { return nil }
+        self.init(
+            code: .system, message: "the agent at \(socket) does not lend bus \(bus): \(error)",
+            hint: error.code == EACCES
+                ? "ask as the agent's user, as one of its group, or with sudo"
+                : "it may be ending, or the bus may be busy: try again")
     }
 }

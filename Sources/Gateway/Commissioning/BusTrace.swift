@@ -115,10 +115,15 @@ public struct BusTrace: ~Copyable {
     private func watchAgent(
         _ started: (Source) -> Void, _ tell: (TraceEntry) -> Void
     ) throws(AgentError) -> Summary? {
-        guard
-            let conversation = try? UnixSocket.converse(
-                TraceLine.word + choice.settings.id, at: choice.options.socket)
-        else { return nil }
+        let conversation: UnixConversation
+        do throws(PosixError) {
+            conversation = try UnixSocket.converse(TraceLine.word + choice.settings.id, at: choice.options.socket)
+        } catch {
+            guard let obstacle = AgentError(asking: choice.options.socket, for: choice.settings.id, error) else {
+                return nil
+            }
+            throw obstacle
+        }
         var summary = Summary(source: .agent)
         var decoder = FrameDecoder(choice.settings)
         var rest: [UInt8] = []

@@ -107,8 +107,7 @@ extension SilenceWords {
         case .notPermitted(let group):
             (
                 "this user may not open \(endpoint)",
-                group.map { "it belongs to the group \($0): `usermod -aG \($0) USER`, then log in again" }
-                    ?? "add this user to the group that owns it: `ls -l` tells it", nil
+                permission(group), nil
             )
         case .portBusy:
             (
@@ -125,6 +124,15 @@ extension SilenceWords {
             )
         case .unknownHost(let why):
             ("\(endpoint) leads nowhere: \(why)", "check the name, or write the IP address", nil)
+        }
+    }
+
+    private func permission(_ group: String?) -> String {
+        switch group {
+        // Nobody should join this group for a port.
+        case "root": "ask with sudo, or have udev give the port to the group dialout"
+        case let group?: "it belongs to the group \(group): `usermod -aG \(group) USER`, then log in again"
+        case nil: "add this user to the group that owns it: `ls -l` tells it"
         }
     }
 
