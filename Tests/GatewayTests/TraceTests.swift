@@ -52,6 +52,27 @@ import Testing
         #expect(try #require(rig.agent.status).problems.isEmpty)
     }
 
+    /// Four may watch; who comes later is told, and has a place when one of them is gone.
+    @Test func watchersAreLimited() async throws {
+        let rig = try Rig(count: 1)
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.allSatisfy { $0.polls > 0 } }
+        var watchers: [UnixConversation] = []
+        for _ in 0..<4 {
+            let watcher = try UnixSocket.converse("trace hall", at: rig.agent.socket)
+            #expect(String(decoding: watcher.receive() ?? [], as: UTF8.self).contains("began"))
+            watchers.append(watcher)
+        }
+        let file = ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket]
+        let fifth = try await Outcome(list: ["bus", "trace", "hall", "--count", "1"] + file)
+        #expect(fifth.code == 69 && fifth.text.contains("4 others watch this bus"), "\(fifth.text)")
+        watchers.removeAll()
+        let next = try await Outcome(list: ["bus", "trace", "hall", "--count", "2"] + file)
+        #expect(next.code == 0, "\(next.text)")
+        let unknown = try UnixSocket.ask("trace nowhere", at: rig.agent.socket)
+        #expect(String(decoding: unknown, as: UTF8.self).contains("noBus"))
+    }
+
     @Test func aLineIsListenedToWithoutAWord() async throws {
         let device = try LineDevice.port { _ in nil }
         defer { device.stop() }
@@ -89,6 +110,13 @@ import Testing
         #expect(raw.text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(raw.text)")
         let far = try await Outcome(list: ["read", "--raw", device.place, "1", "h:40070", "125"] + none)
         #expect(far.code == 1 && far.text.contains("440071 = holding 40070, 0x9C86"), "\(far.text)")
+        let bits = try LineDevice.converter { request in
+            request.function == 2 ? (Frame.rtu(request.unit, [2, 2, 0b0000_0101, 0b10]), 0) : nil
+        }
+        defer { bits.stop() }
+        let inputs = try await Outcome(list: ["read", "--raw", bits.place, "1", "10001", "10"] + none)
+        #expect(inputs.code == 0 && inputs.text.contains("10 bits from 10001 = discrete 0, 0x0"), "\(inputs.text)")
+        #expect(inputs.text.contains("10003 = discrete 2, 0x2  1\n10004 = discrete 3, 0x3  0"), "\(inputs.text)")
         let refused = try await Outcome(list: ["read", "--raw", device.place, "1", "h:0"] + none)
         #expect(refused.code == 1 && refused.text.contains("83 02"), "\(refused.text)")
         let silent = try await Outcome(
