@@ -93,10 +93,12 @@ struct StatusPage {
         }
         guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }
         let connected = report.buses.count { $0.connected ?? false }
+        let loans = report.buses.reduce(0) { $0 + $1.loans }
+        let lent = loans > 0 ? ", \(loans) steps lent" : ""
         return [
             cut(
                 "buses   \(connected) of \(report.buses.count) connected; busiest \(busiest.id), "
-                    + "\(percent(busiest.load))" + (skewText ?? ""))
+                    + "\(percent(busiest.load))" + lent + (skewText ?? ""))
         ]
     }
 

@@ -111,6 +111,15 @@ import Testing
         #expect(try File.names(in: folder + "/meters") == ["roof-7-203.yaml"], "\(written.text)")
         let check = try await Outcome("check", "--config", folder + "/parthe.yaml")
         #expect(check.code == 0 && check.text.contains("roof-7-203"), "\(check.text)")
+        let again = try await Outcome("bus", "scan", "roof", "--unit", "7", "--config", folder + "/parthe.yaml")
+        #expect(again.code == 0 && again.text.contains("configured as roof-7-203"), "\(again.text)")
+        #expect(!again.text.contains("To be written"), "\(again.text)")
+        // A part of the device that is not configured yet is still offered.
+        unlink(folder + "/meters/roof-7-203.yaml")
+        let other = "id: other\nbus: roof\nunit: 7\nmodel: sunspec-203\nat: 50000\n"
+        try LabFile.write(Array(other.utf8), to: folder + "/meters/other.yaml")
+        let rest = try await Outcome("bus", "scan", "roof", "--unit", "7", "--config", folder + "/parthe.yaml")
+        #expect(rest.text.contains("configured as other") && rest.text.contains("at: 40070"), "\(rest.text)")
     }
 
     /// At the wrong speed nobody understands; at the right one the meter is found, and so are its settings.

@@ -107,7 +107,9 @@ extension BusScan {
         var names = Set(choice.configuration?.meters.map(\.id) ?? [])
         var all: [MeterOffer] = []
         for index in report.units.indices {
-            let offers = MeterOffer.offers(for: report.units[index], bus: bus, names: &names)
+            let configured = choice.meters.filter { $0.unit == report.units[index].unit }
+            let offers = MeterOffer.offers(
+                for: report.units[index], bus: bus, configured: configured, names: &names)
             guard !offers.isEmpty else { continue }
             report.units[index].offer = offers.map(\.item).joined(separator: "\n")
             all += offers

@@ -23,11 +23,12 @@ struct MeterOffer {
         "  # \(comment)\n  - " + lines.joined(separator: "\n    ")
     }
 
-    /// What is offered for `found` on `bus`; `names` are taken, and take the new ones.
+    /// What is offered for `found` on `bus`, of which `configured` stand in the configuration already; `names` are taken,
+    /// and take the new ones.
     static func offers(
-        for found: ScanReport.FoundUnit, bus: String, names: inout Set<String>
+        for found: ScanReport.FoundUnit, bus: String, configured: [Meter], names: inout Set<String>
     ) -> [MeterOffer] {
-        guard found.meter == nil, found.result == "ok", !found.isOnOtherLine else { return [] }
+        guard found.result == "ok", !found.isOnOtherLine else { return [] }
         func offer(_ suffix: String, _ model: String, _ more: [String], _ comment: String) -> MeterOffer {
             var id = String("\(bus)-\(found.unit)\(suffix)".suffix(60))
             while names.contains(id) { id += "x" }
@@ -38,13 +39,14 @@ struct MeterOffer {
         }
         if let device = found.sunSpec {
             let plate = [device.manufacturer, device.product, device.serial].filter { !$0.isEmpty }
-            return device.models.compactMap { model in
+            let known = Set(configured.compactMap(\.definition.sunSpec?.address))
+            return device.models.filter { !known.contains($0.address) }.compactMap { model in
                 model.model.map {
                     offer("-\(model.id)", $0, ["at: \(model.address)"], plate.joined(separator: " "))
                 }
             }
         }
-        guard let best = found.guesses.first, best.confidence >= leastConfidence else { return [] }
+        guard configured.isEmpty, let best = found.guesses.first, best.confidence >= leastConfidence else { return [] }
         let others = found.guesses.dropFirst().filter { $0.confidence >= best.confidence - 10 }.map(\.model)
         let rest = others.isEmpty ? "" : "; as likely: " + others.joined(separator: ", ")
         return [offer("", best.model, [], "\(best.confidence) %: \(best.evidence)\(rest)")]
