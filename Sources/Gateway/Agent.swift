@@ -132,6 +132,8 @@ public final class Agent {
             _ = asker.send(report().json)
         } else if let question = BusQuestion(text: question) {
             services.buses.ask(question, for: asker)
+        } else if question.hasPrefix(TraceLine.word) {
+            services.trace(String(question.dropFirst(TraceLine.word.count)), for: asker)
         } else {
             _ = asker.send(Array(#"{"error":"unknown question"}"#.utf8))
         }

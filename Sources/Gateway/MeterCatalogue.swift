@@ -2,9 +2,9 @@ internal import Configuration
 internal import Metering
 
 /// What `parthe meter list` and `parthe meter show` tell of the catalogue.
-public struct MeterCatalogue: Codable, Sendable {
+public struct MeterCatalogue: Encodable, Sendable {
     /// One model.
-    public struct Model: Codable, Sendable {
+    public struct Model: Encodable, Sendable {
         /// The name for `model:` in configurations.
         public var name: String
         /// Who makes it.
@@ -26,7 +26,7 @@ public struct MeterCatalogue: Codable, Sendable {
     }
 
     /// One point of a model.
-    public struct Point: Codable, Sendable {
+    public struct Point: Encodable, Sendable {
         /// The point's name.
         public var name: String
         /// The unit as people write it: `kWh`.

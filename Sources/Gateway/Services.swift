@@ -4,6 +4,7 @@ internal import Dispatch
 internal import Fieldbus
 internal import Logging
 internal import Metering
+internal import Posix
 internal import Spooling
 internal import Synchronization
 
@@ -11,6 +12,7 @@ internal import Synchronization
 struct Services {
     let buses: [ModbusBus]
     let uplinks: [UplinkRunner]
+    private let taps: [String: BusTap]
     private let source: SpoolSource
     private let running = DispatchGroup()
 
@@ -36,6 +38,7 @@ struct Services {
                 }
             }
         }
+        taps = Dictionary(uniqueKeysWithValues: buses.map { ($0.settings.id, BusTap()) })
         let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.meters, ids: ids) { keys in
             try PointNote.meters(of: keys, directory: directory)
         }
@@ -59,6 +62,15 @@ struct Services {
         for uplink in uplinks { uplink.notify() }
     }
 
+    /// Shows the frames of the bus called `id` to `asker` from now on.
+    func trace(_ id: String, for asker: UnixAsker) {
+        guard let bus = buses.first(where: { $0.settings.id == id }), let tap = taps[id] else {
+            _ = asker.send(TraceLine.noBus.json)
+            return
+        }
+        tap.add(asker, to: bus)
+    }
+
     /// Stops every loop and waits for them; returns whether all ended in time.
     ///
     /// A bus may be waiting for a slow meter's answer; nothing is lost by not waiting for it.
@@ -66,6 +78,7 @@ struct Services {
         for uplink in uplinks { uplink.stop() }
         source.stop()
         for bus in buses { bus.stop() }
+        for tap in taps.values { tap.end("the agent ends, or has a new configuration") }
         return running.wait(timeout: .now() + limit) == .success
     }
 
