@@ -162,12 +162,6 @@ extension RawReadout.Word {
 }
 
 extension UInt16 {
-    /// Four digits.
-    var hexadecimal: String {
-        let digits = String(self, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 4 - digits.count) + digits
-    }
-
     /// Two characters; a dot for each that cannot be printed, so that no meter writes to a terminal.
     var characters: String {
         String(
