@@ -60,6 +60,6 @@ let package = Package(
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
         tests("LabTests", ["Lab", "Metering", "Configuration", "Spooling", "Posix", "CModbus"]),
-        tests("GatewayTests", ["Gateway", "Configuration", "Spooling", "Lab", "Metering", "Posix"]),
+        tests("GatewayTests", ["Gateway", "Configuration", "Fieldbus", "Spooling", "Lab", "Metering", "Posix"]),
     ]
 )

@@ -18,6 +18,16 @@ int cposix_wait_readable(int descriptor, int64_t nanoseconds) {
     return ppoll(&entry, 1, &limit, NULL) > 0;
 }
 
+void cposix_wait_any(const int *descriptors, int *ready, int count, int64_t nanoseconds) {
+    struct pollfd entries[8];
+    if (count > 8) count = 8;
+    for (int index = 0; index < count; index++) entries[index] = (struct pollfd){descriptors[index], POLLIN, 0};
+    if (nanoseconds < 0) nanoseconds = 0;
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    int found = ppoll(entries, count, &limit, NULL);
+    for (int index = 0; index < count; index++) ready[index] = found > 0 && entries[index].revents != 0;
+}
+
 int cposix_port_claim(int descriptor) { return ioctl(descriptor, TIOCEXCL) ? errno : 0; }
 
 int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after) {

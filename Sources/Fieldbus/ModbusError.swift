@@ -135,7 +135,7 @@ extension ModbusError: CustomStringConvertible {
     }
 
     /// The standard's name of an exception code (section 7).
-    private static func name(ofException code: UInt8) -> String {
+    public static func name(ofException code: UInt8) -> String {
         switch code {
         case 1: "illegal function"
         case 2: "illegal data address"

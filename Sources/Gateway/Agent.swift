@@ -135,6 +135,8 @@ public final class Agent {
             services.buses.ask(question, for: asker)
         } else if let question = TotalQuestion(text: question) {
             question.ask(services.inputs, for: asker)
+        } else if question.hasPrefix(TraceLine.word) {
+            services.trace(String(question.dropFirst(TraceLine.word.count)), for: asker)
         } else {
             _ = asker.send(Array(#"{"error":"unknown question"}"#.utf8))
         }

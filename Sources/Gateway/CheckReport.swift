@@ -3,9 +3,9 @@ internal import Fieldbus
 internal import Metering
 
 /// What `parthe check` finds: everything that is wrong in all files, and what was understood.
-public struct CheckReport: Codable, Sendable {
+public struct CheckReport: Encodable, Sendable {
     /// One thing that is wrong or doubtful.
-    public struct Finding: Codable, Sendable {
+    public struct Finding: Encodable, Sendable {
         /// `error` or `warning`.
         public var severity: String
         /// The file it stands in.

@@ -8,3 +8,11 @@ func jsonBytes(_ value: some Encodable, isPretty: Bool = true) -> [UInt8] {
     guard let data = try? encoder.encode(value) else { return Array(#"{"error":"the report cannot be written"}"#.utf8) }
     return Array(data) + (isPretty ? [UInt8(ascii: "\n")] : [])
 }
+
+/// `value` as one line of JSON, its end included.
+func jsonLine(_ value: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(value) else { return Array("{}\n".utf8) }
+    return Array(data) + [UInt8(ascii: "\n")]
+}

@@ -2,9 +2,9 @@ internal import Configuration
 internal import Metering
 
 /// What `parthe meter list` and `parthe meter show` tell of the catalogue.
-public struct MeterCatalogue: Codable, Sendable {
+public struct MeterCatalogue: Encodable, Sendable {
     /// One model.
-    public struct Model: Codable, Sendable {
+    public struct Model: Encodable, Sendable {
         /// The name for `model:` in configurations.
         public var name: String
         /// Who makes it.
@@ -26,7 +26,7 @@ public struct MeterCatalogue: Codable, Sendable {
     }
 
     /// One point of a model.
-    public struct Point: Codable, Sendable {
+    public struct Point: Encodable, Sendable {
         /// The point's name.
         public var name: String
         /// The unit as people write it: `kWh`.
@@ -35,10 +35,12 @@ public struct MeterCatalogue: Codable, Sendable {
         public var kind: String
         /// OBIS code, where one is known.
         public var obis: String?
-        /// Both notations of its first register: `30001 = input 0, 0x0`.
+        /// Both notations of its first register, `30001 = input 0, 0x0`; of a SunSpec model `holding, ID register + 16`.
         public var register: String
-        /// What its registers hold: `f32 ABCD`.
+        /// What its registers hold: `f32 ABCD`, `u16 bits 4-7`, `s16 × 10^register 54`.
         public var type: String
+        /// How fast its value moves: `fast`, `normal` or `slow`, for `interval: {fast: 1s, slow: 1m}`.
+        public var intervalClass: String
     }
 
     /// The models in order of their names; those whose file is wrong are in `problems`.
@@ -90,9 +92,29 @@ extension MeterCatalogue.Model {
         points = definition.points.map { point in
             MeterCatalogue.Point(
                 name: point.name, symbol: point.unit.symbol, kind: point.kind.rawValue, obis: point.obis,
-                register: point.function.notation(of: point.address),
-                type: point.type.wordCount > 1 ? "\(point.type.rawValue) \(point.order.rawValue)" : point.type.rawValue)
+                register: definition.sunSpec == nil
+                    ? point.function.notation(of: point.address)
+                    : "\(point.function.word), ID register + \(point.address)",
+                type: point.typeText, intervalClass: point.intervalClass.rawValue)
         }
+    }
+}
+
+extension PointDefinition {
+    /// What its registers hold, and what is made of it.
+    fileprivate var typeText: String {
+        var text = type.rawValue
+        if type.wordCount > 1 { text += " " + order.rawValue }
+        if let bits = conversion.bits {
+            text += bits.count == 1 ? " bit \(bits.lowerBound)" : " bits \(bits.lowerBound)-\(bits.upperBound)"
+        }
+        if conversion.scale != .one { text += " × \(conversion.scale)" }
+        switch conversion.scaleRegister {
+        case let register? where register.role == .exponent: text += " × 10^register \(register.address)"
+        case let register?: text += " × register \(register.address)"
+        case nil: break
+        }
+        return text
     }
 }
 

@@ -5,9 +5,9 @@ internal import Metering
 internal import Posix
 
 /// One reading of a meter, now, with everything a technician compares with the meter's display and its manual.
-public struct MeterReadout: Codable, Sendable {
+public struct MeterReadout: Encodable, Sendable {
     /// One point.
-    public struct Line: Codable, Sendable {
+    public struct Line: Encodable, Sendable {
         /// The point's name within its meter.
         public var name: String
         /// The value after scale and offset, exact; absent where there is none.
@@ -24,6 +24,8 @@ public struct MeterReadout: Codable, Sendable {
         public var register: UInt16
         /// The same as most manuals print it: 30001 for input register 0.
         public var manualRegister: Int
+        /// Both notations: `30001 = input 0, 0x0`.
+        public var notation: String
         /// The registers' contents in hexadecimal.
         public var words: [String]
         /// Why there is no value.
@@ -71,30 +73,8 @@ public struct MeterReadout: Codable, Sendable {
                 hint: Configuration.hint(for: id, among: configuration.meters.map(\.id), called: "it has"))
         }
         var access = BusAccess(settings, socket: options.socket)
-        var poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
-        var obstacle: AgentError?
-        var requests: [String] = []
         let begin = BootClock.now
-        let results = poll.inspect { span throws(ModbusError) in
-            var step = BusStep.read(span, of: meter.unit)
-            step.timeoutMilliseconds = meter.timing.or(settings.timing).responseTimeout?.wholeMilliseconds
-            let answer: BusAnswer
-            do throws(AgentError) {
-                answer = try access.take(step)
-            } catch {
-                obstacle = error
-                throw ModbusError(code: .timeout, endpoint: settings.endpoint.description, unit: meter.unit, span: span)
-            }
-            requests += answer.frames.filter(\.isSent).map { PDU(of: $0, settings).text }
-            if let error = answer.error { throw error }
-            guard let words = answer.words, words.count == span.count else {
-                throw ModbusError(
-                    code: .malformed("\(answer.words?.count ?? 0) registers"),
-                    endpoint: settings.endpoint.description, unit: meter.unit, span: span)
-            }
-            return (answer.end, words)
-        }
-        if let obstacle { throw obstacle }
+        let inspection = try MeterInspection(of: meter, on: settings, by: &access)
         let end = BootClock.now
         self.meter = id
         bus = settings.id
@@ -102,12 +82,12 @@ public struct MeterReadout: Codable, Sendable {
         unit = meter.unit
         model = meter.definition.model
         status = meter.definition.status.rawValue
-        self.requests = requests
+        requests = inspection.requests
         isLent = access.isLent
         milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
         time = BootClock.offset.timestamp(of: end).description
-        points = zip(meter.points, results).map { Line($0, $1) }
-        for case .failed(let failure) in results {
+        points = zip(meter.points, inspection.results).map { Line($0, $1) }
+        for case .failed(let failure) in inspection.results {
             error = failure.description
             hint = failure.hint
             break
@@ -128,21 +108,17 @@ extension MeterReadout.Line {
         function = definition.function.rawValue
         register = definition.address
         manualRegister = definition.function.manualNumber(of: definition.address)
+        notation = definition.function.notation(of: definition.address)
         words = []
         switch result {
         case .value(let value, _, let raw):
             self.value = Decimal(string: value.description)
-            words = raw.map(Self.hexadecimal)
+            words = raw.map(\.hexadecimal)
         case .notAvailable(let raw):
-            words = raw.map(Self.hexadecimal)
+            words = raw.map(\.hexadecimal)
             error = "the meter has no value"
         case .failed(let failure):
             error = failure.what
         }
-    }
-
-    private static func hexadecimal(_ word: UInt16) -> String {
-        let digits = String(word, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

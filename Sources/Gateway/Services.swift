@@ -15,6 +15,7 @@ struct Services {
     /// Nil where there is none.
     let inputs: DigitalInputs?
     let uplinks: [UplinkRunner]
+    private let taps: [String: BusTap]
     private let source: SpoolSource
     private let running = DispatchGroup()
 
@@ -40,6 +41,7 @@ struct Services {
                 }
             }
         }
+        taps = Dictionary(uniqueKeysWithValues: buses.map { ($0.settings.id, BusTap()) })
         do {
             inputs = try Self.inputs(configuration.inputs, ids: ids, memory: memory, intake: intake, log: log)
         } catch {
@@ -82,6 +84,15 @@ struct Services {
         for uplink in uplinks { uplink.notify() }
     }
 
+    /// Shows the frames of the bus called `id` to `asker` from now on.
+    func trace(_ id: String, for asker: UnixAsker) {
+        guard let bus = buses.first(where: { $0.settings.id == id }), let tap = taps[id] else {
+            _ = asker.send(TraceLine.noBus.json)
+            return
+        }
+        tap.add(asker, to: bus)
+    }
+
     /// Stops every loop and waits for them; returns whether all ended in time.
     ///
     /// A bus may be waiting for a slow meter's answer; nothing is lost by not waiting for it.
@@ -90,6 +101,7 @@ struct Services {
         source.stop()
         for bus in buses { bus.stop() }
         inputs?.stop()
+        for tap in taps.values { tap.end("the agent ends, or has a new configuration") }
         return running.wait(timeout: .now() + limit) == .success
     }
 

@@ -87,10 +87,61 @@ public final class UnixAsker: Sendable {
         UnixSocket.writeAll(bytes, to: descriptor)
     }
 
+    /// What becomes of a part that is offered.
+    public enum Offer: Sendable {
+        /// It is on its way.
+        case taken
+        /// The asker reads too slowly: so much waits already that this part was not sent.
+        case full
+        /// The asker is gone.
+        case gone
+    }
+
+    /// So much may wait for an asker: half of what the kernel holds for a socket, so that a last word still fits.
+    private static let backlog = 100_000
+
+    /// Sends a part of the answer without ever waiting.
+    public func offer(_ bytes: [UInt8]) -> Offer {
+        var queued: Int32 = 0
+        if ioctl(descriptor, UInt(TIOCOUTQ), &queued) == 0, queued > Self.backlog { return .full }
+        return push(bytes) ? .taken : errno == EAGAIN ? .full : .gone
+    }
+
+    /// Sends a last word without waiting, however much waits; false when it did not fit or the asker is gone.
+    @discardableResult
+    public func push(_ bytes: [UInt8]) -> Bool {
+        errno = EAGAIN
+        return Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == bytes.count
+    }
+
     /// Whether the asker still waits.
     public var isThere: Bool {
         var byte: UInt8 = 0
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+    }
+}
+
+/// An answer that goes on: parts come until the other end closes.
+public final class UnixConversation: Sendable {
+    /// Becomes readable when a part is there, or the end.
+    public let descriptor: Int32
+
+    fileprivate init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// The next part; nil at the end. Waits for it.
+    public func receive() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            return count > 0 ? Array(buffer[..<count]) : nil
+        }
     }
 }
 
@@ -122,6 +173,17 @@ public enum UnixSocket {
             }
             take(buffer[..<count])
         }
+    }
+
+    /// Sends one line to `path` and leaves the conversation open.
+    public static func converse(_ question: String, at path: String) throws(PosixError) -> UnixConversation {
+        let peer = try connect(path)
+        guard writeAll(Array((question + "\n").utf8), to: peer) else {
+            let code = errno
+            close(peer)
+            throw PosixError("ask", path, code: code)
+        }
+        return UnixConversation(peer)
     }
 
     fileprivate static func make(_ path: String) throws(PosixError) -> Int32 {

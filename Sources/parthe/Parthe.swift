@@ -10,6 +10,9 @@ import Gateway
             Start with a configuration in /etc/parthe/parthe.yaml:
               parthe check            say what is wrong with it, and what is understood
               parthe read METER       read one meter now
+              parthe bus scan BUS     who answers on a bus, and what to write into the configuration
+              parthe bus why BUS UNIT why a meter is silent
+              parthe bus trace BUS    the frames as they pass, decoded
               parthe status           ask the running agent
               parthe meter list       the models that are known
 
@@ -17,15 +20,16 @@ import Gateway
               0   all is well
               1   it works in part: a point without value, a silent meter, an uplink away
               64  the command is not understood, or there is no such meter
-              69  nobody answers: no agent at the socket, no meter at the address
+              69  nobody answers: no agent at the socket, no meter at the address, no way to the bus
               71  the system refuses a socket or signals
-              73  the spool cannot be opened, or the disk did not take the last readings
+              73  a file cannot be written: the spool, the last readings, a new meter
               74  standard output cannot be written to
               78  the configuration is wrong
             """,
         version: PartheVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReadCommand.self, StatusCommand.self, MeterCommand.self,
+            RunCommand.self, CheckCommand.self, ReadCommand.self, BusCommand.self, StatusCommand.self,
+            MeterCommand.self,
             VersionCommand.self,
         ])
 

@@ -4,26 +4,75 @@ import Gateway
 /// `parthe read`.
 struct ReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "read", abstract: "Read one meter now, and show every point.",
+        commandName: "read", abstract: "Read one meter now, or one range of registers in every type.",
+        usage: """
+            parthe read <meter>
+            parthe read --raw <bus> <unit> <address> [<count>]
+            """,
         discussion: """
             Goes through the running agent, which lends its bus, or alone where none runs. Registers are shown zero-based, as the request \
             carries them, and as most manuals print them (30001 for input register 0, 40001 for holding register 0).
-            Exit code 0 when every point has a value, 1 when some have none, 69 when \
+
+            With --raw: BUS is a bus of the configuration or a place (tcp:HOST, rtu_over_tcp:HOST:PORT, /dev/…).
+            ADDRESS is zero-based (840, 0x348, h:840, i:0) or a manual's number (40841, 30001); how it was \
+            understood is shown. With --function every number is zero-based.
+              parthe read main                      every point of the meter main
+              parthe read --raw hall 1 30001 2      the first input registers
+              parthe read --raw hall 1 0x348 4      holding registers 840…843
+              parthe read --raw /dev/ttyS1 1 i:0 --baud 19200 --parity even
+
+            Exit code 0 when every point has a value, 1 when some have none or the registers are refused, 69 when \
             the meter does not answer, 64 when there is no such meter.
             """)
 
-    @Argument(help: "The meter's id in the configuration.") var meter: String
-    @OptionGroup var files: ConfigurationOptions
-    @OptionGroup var agent: SocketOption
-    @Flag(help: "Print JSON.") var json = false
+    @Argument(help: "The meter's id in the configuration; with --raw: bus, unit id, address, and how many registers.")
+    var words: [String]
+    @Flag(help: "Read one range of registers and show it in every type and word order.") var raw = false
+    @Option(
+        help: ArgumentHelp(
+            "With --raw: 3 holding registers, 4 input registers, 1 coils, 2 discrete inputs.", valueName: "code"))
+    var function: Int?
+    @OptionGroup var bus: BusOptions
+
+    func validate() throws {
+        if raw {
+            guard (3...4).contains(words.count) else {
+                throw ValidationError("--raw needs: bus, unit id, address, and perhaps how many registers.")
+            }
+        } else if words.count != 1 {
+            throw ValidationError("One meter is read at a time; for registers add --raw.")
+        } else if function != nil {
+            throw ValidationError("--function goes with --raw.")
+        }
+    }
 
     func run() throws {
         try withExitCodes {
-            let readout = try MeterReadout(of: meter, options: Agent.Options(files, agent))
-            if json { Terminal.write(readout.json) } else { show(readout) }
-            if readout.points.allSatisfy(\.words.isEmpty) { throw ExitCode.unavailable }
-            if readout.values < readout.points.count { throw ExitCode.partly }
+            if raw { try readRaw() } else { try readMeter(words[0]) }
         }
+    }
+
+    private func readRaw() throws {
+        let unit = try unitNumber(words[1])
+        guard let count = words.count > 3 ? Int(words[3]) : 2 else {
+            throw ValidationError("'\(words[3])' is no number of registers.")
+        }
+        let readout = try RawReadout(
+            bus.choice(words[0]), unit: unit, address: words[2], count: count, function: function,
+            timeoutMilliseconds: bus.timeout)
+        if bus.json { Terminal.write(readout.json) } else { print(RawPage(readout).text) }
+        switch readout.result {
+        case "ok": break
+        case "failed": throw ExitCode.partly
+        default: throw ExitCode.unavailable
+        }
+    }
+
+    private func readMeter(_ meter: String) throws {
+        let readout = try MeterReadout(of: meter, options: Agent.Options(bus.files, bus.agent))
+        if bus.json { Terminal.write(readout.json) } else { show(readout) }
+        if readout.points.allSatisfy(\.words.isEmpty) { throw ExitCode.unavailable }
+        if readout.values < readout.points.count { throw ExitCode.partly }
     }
 
     private func show(_ readout: MeterReadout) {
@@ -44,7 +93,7 @@ struct ReadCommand: ParsableCommand {
             let name = max(5, readout.points.map(\.name.count).max() ?? 0)
             let value = max(5, readout.points.map { text($0).count }.max() ?? 0)
             let unit = max(4, readout.points.map(\.symbol.count).max() ?? 0)
-            let place = max(8, readout.points.map { self.place($0).count }.max() ?? 0)
+            let place = max(8, readout.points.map(\.notation.count).max() ?? 0)
             print(
                 Terminal.paint(
                     "\(Terminal.left("POINT", name))  \(Terminal.right("VALUE", value))  "
@@ -53,19 +102,23 @@ struct ReadCommand: ParsableCommand {
                 let rest = line.words.joined(separator: " ") + (line.words.isEmpty || line.error == nil ? "" : "  ")
                 print(
                     "\(Terminal.left(line.name, name))  \(Terminal.right(text(line), value))  "
-                        + "\(Terminal.left(line.symbol, unit))  \(Terminal.left(self.place(line), place))  "
+                        + "\(Terminal.left(line.symbol, unit))  \(Terminal.left(line.notation, place))  "
                         + rest + (line.error ?? ""))
             }
         }
+        if !readout.requests.isEmpty {
+            if hasAnswered { print() }
+            for line in Terminal.wrapped(
+                readout.requests.joined(separator: ", "), Terminal.width, first: "sent: ", rest: "      ", most: 40)
+            { print(line) }
+        }
         if let error = readout.error {
             print((hasAnswered ? "\n" : "") + Terminal.paint(error, .red))
-            if let hint = readout.hint { print("  → \(hint)") }
+            if let hint = readout.hint {
+                for line in Terminal.wrapped(hint, Terminal.width, first: "  → ", rest: "    ", most: 6) { print(line) }
+            }
+            if !hasAnswered { print("  → `parthe bus why \(readout.bus) \(readout.unit)` looks closer") }
         }
-    }
-
-    /// `30001 = input 0`.
-    private func place(_ line: MeterReadout.Line) -> String {
-        "\(line.manualRegister) = \(line.function == 3 ? "holding" : "input") \(line.register)"
     }
 
     private func text(_ line: MeterReadout.Line) -> String {

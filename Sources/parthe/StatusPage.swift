@@ -124,18 +124,20 @@ struct StatusPage {
         }
         guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }
         let connected = report.buses.count { $0.connected ?? false }
+        let loans = report.buses.reduce(0) { $0 + $1.loans }
+        let lent = loans > 0 ? ", \(loans) steps lent" : ""
         return [
             cut(
                 "buses   \(connected) of \(report.buses.count) connected; busiest \(busiest.id), "
-                    + "\(percent(busiest.load))" + (skewText ?? ""))
+                    + "\(percent(busiest.load))" + lent + (skewText ?? ""))
         ]
     }
 
-    /// What disturbs a line, where something does.
+    /// What disturbs a bus, where something does.
     private func errors(of bus: StatusReport.Bus) -> String {
         [
             (bus.timeouts, "timeouts"), (bus.crcErrors, "wrong checksums"), (bus.lateAnswers, "late answers"),
-            (bus.foreignFrames, "frames of others"),
+            (bus.foreignFrames, "frames of others"), (bus.loans, "steps lent to commands"),
         ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     }
 

@@ -27,6 +27,9 @@ enum Terminal {
         return (max(lines ?? 0, 24), max(columns ?? 0, 80))
     }
 
+    /// Columns for text that is broken between words: those of the terminal, else 80.
+    static var width: Int { size?.columns ?? 80 }
+
     private static func number(_ variable: String) -> Int? {
         getenv(variable).flatMap { Int(String(cString: $0)) }
     }
@@ -44,6 +47,8 @@ enum Terminal {
             if count < 0 {
                 let code = errno
                 if code == EINTR { continue }
+                // Whoever read it has seen enough, as with `| head`.
+                if code == EPIPE { exit(74) }
                 complain("cannot write to standard output: \(String(cString: strerror(code)))")
                 exit(74)
             }
@@ -53,8 +58,18 @@ enum Terminal {
 
     /// Writes a message to standard error.
     static func complain(_ message: String) {
-        var line = "parthe: " + message + "\n"
-        line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        tell("parthe: " + message + "\n")
+    }
+
+    /// Whether standard error is a terminal that understands a line which renews itself.
+    static var errorIsTerminal: Bool {
+        isatty(STDERR_FILENO) == 1 && getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
+    }
+
+    /// Writes to standard error as it is.
+    static func tell(_ text: String) {
+        var text = text
+        text.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     /// `text`, cut to `width` characters with an ellipsis where it is longer.
@@ -73,8 +88,19 @@ enum Terminal {
     }
 
     /// `text` in lines of at most `width` characters, broken between words: the first begins with `first`, the others
-    /// with `rest`. At most `most` lines; what is cut off there shows as an ellipsis.
-    static func wrapped(_ text: String, _ width: Int, first: String, rest: String, most: Int = 2) -> [String] {
+    /// with `rest`. At most `most` lines; what is cut off there shows as an ellipsis. `colour` is for `first` alone.
+    static func wrapped(
+        _ text: String, _ width: Int, first: String, rest: String, most: Int = 2, colour: Colour? = nil
+    ) -> [String] {
+        var lines = broken(text, width, first, rest, most)
+        // Colours are no characters, so they come when the lines stand.
+        if let colour { lines[0] = paint(first, colour) + lines[0].dropFirst(first.count) }
+        return lines
+    }
+
+    private static func broken(
+        _ text: String, _ width: Int, _ first: String, _ rest: String, _ most: Int
+    ) -> [String] {
         var lines = [first]
         var isFresh = true
         for word in text.split(separator: " ") {

@@ -6,14 +6,6 @@ import Synchronization
 @testable import Fieldbus
 @testable import Lab
 
-// Of stdlib.h, where Swift's Glibc does not show them.
-@_silgen_name("posix_openpt") private func openPseudoTerminal(_ flags: Int32) -> Int32
-@_silgen_name("grantpt") private func grantPseudoTerminal(_ master: Int32) -> Int32
-@_silgen_name("unlockpt") private func unlockPseudoTerminal(_ master: Int32) -> Int32
-@_silgen_name("ptsname_r") private func namePseudoTerminal(
-    _ master: Int32, _ name: UnsafeMutablePointer<CChar>, _ size: Int
-) -> Int32
-
 /// What the far end of a wire does with one request.
 enum PeerStep: Sendable {
     /// Sends these bytes.
@@ -58,12 +50,7 @@ final class LinePeer: Sendable {
 
     /// A serial port.
     static func port(_ script: @escaping Script) throws -> LinePeer {
-        let master = openPseudoTerminal(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-        var name = [CChar](repeating: 0, count: 64)
-        guard master >= 0, grantPseudoTerminal(master) == 0, unlockPseudoTerminal(master) == 0,
-            namePseudoTerminal(master, &name, name.count) == 0
-        else { throw PosixError("open", "/dev/ptmx", code: errno) }
-        let path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let (master, path) = try PseudoTerminal.open()
         let peer = LinePeer(.serial(path: path))
         try peer.start { $0.converse(on: master, script) }
         return peer

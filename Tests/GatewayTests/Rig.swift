@@ -19,7 +19,7 @@ final class Rig {
     init(count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", more: String = "") throws {
         SignalQueue.ignorePipe()
         folder = try LabFile.temporaryFolder("parthe-test")
-        let definition = try #require(try Catalogue(share: nil).definition(model: model))
+        let definition = try #require(try Self.definition(model))
         meters = try SimulatedMeters(definition, count: count, layout: .units, truth: folder + "/truth.log")
         let platform = try ReferencePlatform(file: folder + "/platform.db")
         self.platform = platform
@@ -27,6 +27,11 @@ final class Rig {
         url = platform.url
         agent = try AgentHarness(folder: folder + "/gateway", configuration: "")
         try agent.configure(configuration(meters: count, model: model, interval: interval) + more)
+    }
+
+    /// A model of the catalogue.
+    static func definition(_ model: String) throws -> MeterDefinition? {
+        try Catalogue(share: nil).definition(model: model)
     }
 
     deinit {
@@ -103,6 +108,11 @@ struct Outcome {
 
     /// Runs a program of the build, or any by its path, with `arguments` to its end.
     init(_ arguments: String..., program: String = "parthe") async throws {
+        try await self.init(list: arguments, program: program)
+    }
+
+    /// The same with arguments as a list.
+    init(list arguments: [String], program: String = "parthe") async throws {
         let folder = try LabFile.temporaryFolder("parthe-run")
         defer { LabFile.remove(folder: folder) }
         let path = program.hasPrefix("/") ? program : AgentHarness.siblingProgram(program)

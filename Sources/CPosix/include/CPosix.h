@@ -35,6 +35,13 @@ int cposix_next_signal(int descriptor);
 /// whether it is so. A signal ends the wait early.
 int cposix_wait_readable(int descriptor, int64_t nanoseconds);
 
+/// The same for `count` descriptors at once: `ready` gets a 1 for each of which it is so, else a 0.
+void cposix_wait_any(const int *descriptors, int *ready, int count, int64_t nanoseconds);
+
+/// Makes a pseudo-terminal in raw mode, non-blocking, and writes the name of its port's end into `name`; returns the
+/// descriptor of the far end, -1 and errno on failure.
+int cposix_open_pseudo_terminal(char *name, size_t size);
+
 /// Serial ports; each returns 0 or an errno, but for the speed.
 /// Nobody else may open the port (but root).
 int cposix_port_claim(int descriptor);

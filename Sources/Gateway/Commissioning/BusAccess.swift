@@ -11,6 +11,7 @@ struct BusAccess: ~Copyable {
     private let socket: String
     private var link: ModbusLink
     private var isThroughAgent: Bool
+    private var line: BusStep.Line?
 
     /// A step takes 2 s at most, and waits for the poll before it and for steps of others.
     private static let patience = 15
@@ -23,11 +24,19 @@ struct BusAccess: ~Copyable {
         isThroughAgent = true
     }
 
+    /// A way to the bus of a command. `line` holds for each of its steps where it is not the bus's own.
+    init(_ choice: BusChoice, line: SerialLine? = nil) {
+        self.init(choice.settings, socket: choice.options.socket)
+        if let line, line != choice.settings.line { self.line = BusStep.Line(line) }
+    }
+
     /// Whether the last step went through the running agent.
     var isLent: Bool { isThroughAgent }
 
     /// Takes one step.
     mutating func take(_ step: BusStep) throws(AgentError) -> BusAnswer {
+        var step = step
+        step.line = step.line ?? line
         if isThroughAgent {
             if let answer = try askAgent(step) { return answer }
             isThroughAgent = false
@@ -42,12 +51,8 @@ struct BusAccess: ~Copyable {
             json = try UnixSocket.ask(
                 BusQuestion(bus: settings.id, step: step).text, at: socket, seconds: Self.patience)
         } catch {
-            if error.code == ENOENT || error.code == ECONNREFUSED { return nil }
-            throw AgentError(
-                code: .system, message: "the agent at \(socket) does not lend bus \(settings.id): \(error)",
-                hint: error.code == EACCES
-                    ? "ask as the agent's user, as one of its group, or with sudo"
-                    : "it may be ending, or the bus may be busy: try again")
+            guard let obstacle = AgentError(asking: socket, for: settings.id, error) else { return nil }
+            throw obstacle
         }
         switch BusReply(json: json) {
         case .answer(let answer): return answer
@@ -57,5 +62,17 @@ struct BusAccess: ~Copyable {
                 code: .system, message: "the agent at \(socket) gave no answer for bus \(settings.id)",
                 hint: "it may be ending, or be of another version: look at `parthe status`")
         }
+    }
+}
+
+extension AgentError {
+    /// Why the agent behind `socket` cannot be asked for `bus`; nil when there is no agent.
+    init?(asking socket: String, for bus: String, _ error: PosixError) {
+        if error.code == ENOENT || error.code == ECONNREFUSED { return nil }
+        self.init(
+            code: .system, message: "the agent at \(socket) does not lend bus \(bus): \(error)",
+            hint: error.code == EACCES
+                ? "ask as the agent's user, as one of its group, or with sudo"
+                : "it may be ending, or the bus may be busy: try again")
     }
 }

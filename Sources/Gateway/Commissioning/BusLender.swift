@@ -4,7 +4,7 @@ internal import Metering
 internal import Posix
 
 /// A question for a bus of the running agent, on the control socket: `bus ` and this as JSON.
-struct BusQuestion: Codable, Hashable, Sendable {
+struct BusQuestion: Codable, Equatable, Sendable {
     var bus: String
     var step: BusStep
 
@@ -38,7 +38,7 @@ struct BusQuestion: Codable, Hashable, Sendable {
 }
 
 /// The agent's answer to a `BusQuestion`.
-enum BusReply: Codable, Hashable, Sendable {
+enum BusReply: Codable, Equatable, Sendable {
     /// What came back.
     case answer(BusAnswer)
     /// The agent does not use such a bus: whoever asks may.

@@ -6,9 +6,9 @@ internal import Posix
 ///
 /// Steps go through the running agent, which lends its bus for one of them at a time, or to the bus directly where no
 /// agent runs. There is no step that writes: the link cannot form such a request.
-struct BusStep: Codable, Hashable, Sendable {
+struct BusStep: Codable, Equatable, Sendable {
     /// What is asked.
-    enum Question: Codable, Hashable, Sendable {
+    enum Question: Codable, Equatable, Sendable {
         /// Nothing: only the connection, or the port, is tried.
         case connection
         /// Functions 1 to 4: function code, zero-based address, count.
@@ -20,7 +20,7 @@ struct BusStep: Codable, Hashable, Sendable {
     }
 
     /// Line settings other than the bus's, for this step alone.
-    struct Line: Codable, Hashable, Sendable {
+    struct Line: Codable, Equatable, Sendable {
         var baud: Int
         var parity: String
         var stopBits: Int
@@ -39,9 +39,14 @@ struct BusStep: Codable, Hashable, Sendable {
     var isOtherFraming = false
     /// How long to wait for the answer; nil for the bus's own timeout.
     var timeoutMilliseconds: Int64?
+    /// The rest that the unit needs after its last answer; nil for the bus's own.
+    var pauseMilliseconds: Int64?
 
     /// The longest wait of a step. With silences and the emptying of the line the bus is lent for 2 s at most.
     static let longestTimeout: Int64 = 1500
+
+    /// The speeds that a line may have.
+    static let bauds = 300...921_600
 
     /// The question for `span`.
     static func read(_ span: RegisterSpan, of unit: UInt8) -> BusStep {
@@ -51,7 +56,7 @@ struct BusStep: Codable, Hashable, Sendable {
 }
 
 /// What came back.
-struct BusAnswer: Codable, Hashable, Sendable {
+struct BusAnswer: Codable, Equatable, Sendable {
     /// The registers, or the data of a server id byte by byte.
     var words: [UInt16]?
     /// Read Device Identification: object id and text.
@@ -86,14 +91,16 @@ extension BusStep {
         // The port, or the meter's only connection, has to be free for the other settings.
         link.close()
         var temporary = ModbusLink(bus)
+        temporary.trace = link.trace
         defer { temporary.close() }
         return ask(&temporary, bus)
     }
 
     /// The bus as this step wants it.
-    private func changed(_ settings: BusSettings) -> BusSettings {
+    func changed(_ settings: BusSettings) -> BusSettings {
         var settings = settings
-        if let line, var own = settings.line {
+        // A question comes from outside: settings that no line has are left aside.
+        if let line, var own = settings.line, Self.bauds.contains(line.baud), (1...2).contains(line.stopBits) {
             own.baud = line.baud
             own.parity = SerialLine.Parity(rawValue: line.parity) ?? own.parity
             own.stopBits = line.stopBits
@@ -136,7 +143,7 @@ extension BusStep {
 
     private func put(to link: inout ModbusLink, _ bus: BusSettings, _ answer: inout BusAnswer) throws(ModbusError) {
         try link.connect()
-        let timing = timing(bus, link.timeout(of: unit))
+        let timing = timing(bus, link.timeout(of: unit), elapsed: BootClock.now - answer.begin)
         switch question {
         case .connection: break
         case .registers(let function, let address, let count):
@@ -153,14 +160,16 @@ extension BusStep {
     }
 
     /// The wait of this step: what it asks for, or the usual one, within the limit.
-    private func timing(_ bus: BusSettings, _ usual: Duration) -> Timing {
+    private func timing(_ bus: BusSettings, _ usual: Duration, elapsed: Duration) -> Timing {
         let asked = timeoutMilliseconds.map { Duration.milliseconds(max($0, 10)) } ?? usual
-        return Timing(responseTimeout: min(asked, .milliseconds(Self.longestTimeout)))
+        return Timing(
+            responseTimeout: min(asked, max(.milliseconds(Self.longestTimeout) - elapsed, .milliseconds(200))),
+            pause: pauseMilliseconds.map { .milliseconds(min(max($0, 0), Self.longestTimeout / 3)) })
     }
 }
 
 /// What a frame carries, without what the line or TCP adds.
-struct PDU: Hashable, Sendable {
+struct PDU: Equatable, Sendable {
     var unit: UInt8
     var bytes: [UInt8]
 

@@ -5,7 +5,7 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Plan.self, Poll.self, Spool.self, Load.self])
+        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Load.self])
 
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
@@ -22,6 +22,17 @@ struct BenchCommand: ParsableCommand {
 
         func run() throws {
             Output.line(try PollBench(baseline: baseline).run())
+        }
+    }
+
+    struct Line: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Eight meters on one emulated line, beside loops in C.")
+        @Option(help: "The C program line.") var baseline: String
+        @Option(help: "How long each of the nine runs takes.") var seconds = 40
+
+        func run() throws {
+            for line in try LineBench(baseline: baseline, seconds: max(15, seconds)).run() { Output.line(line) }
         }
     }
 

@@ -1,0 +1,77 @@
+internal import Configuration
+internal import Glibc
+internal import Metering
+internal import Posix
+
+/// The configuration of meters that were found, ready to be written: only what the configuration does not have yet.
+struct MeterOffer {
+    /// The meter's name.
+    var id: String
+    /// The keys of a meter, one a line.
+    var lines: [String]
+    /// What is to be known of it.
+    var comment: String
+
+    /// A guess below this is named, but no configuration is made of it.
+    static let leastConfidence = 50
+
+    /// The file in `meters/`.
+    var file: String { (["# " + comment] + lines).joined(separator: "\n") + "\n" }
+
+    /// The list item of `meters`.
+    var item: String {
+        "  # \(comment)\n  - " + lines.joined(separator: "\n    ")
+    }
+
+    /// What is offered for `found` on `bus`, of which `configured` stand in the configuration already; `names` are taken,
+    /// and take the new ones.
+    static func offers(
+        for found: ScanReport.FoundUnit, bus: String, configured: [Meter], names: inout Set<String>
+    ) -> [MeterOffer] {
+        guard found.result == "ok", !found.isOnOtherLine else { return [] }
+        func offer(_ suffix: String, _ model: String, _ more: [String], _ comment: String) -> MeterOffer {
+            var id = String("\(bus)-\(found.unit)\(suffix)".suffix(60))
+            while names.contains(id) { id += "x" }
+            names.insert(id)
+            return MeterOffer(
+                id: id, lines: ["id: \(id)", "bus: \(bus)", "unit: \(found.unit)", "model: \(model)"] + more,
+                comment: comment)
+        }
+        if let device = found.sunSpec {
+            let plate = [device.manufacturer, device.product, device.serial].filter { !$0.isEmpty }
+            let known = Set(configured.compactMap(\.definition.sunSpec?.address))
+            return device.models.filter { !known.contains($0.address) }.compactMap { model in
+                model.model.map {
+                    offer("-\(model.id)", $0, ["at: \(model.address)"], plate.joined(separator: " "))
+                }
+            }
+        }
+        guard configured.isEmpty, let best = found.guesses.first, best.confidence >= leastConfidence else { return [] }
+        let others = found.guesses.dropFirst().filter { $0.confidence >= best.confidence - 10 }.map(\.model)
+        let rest = others.isEmpty ? "" : "; as likely: " + others.joined(separator: ", ")
+        return [offer("", best.model, [], "\(best.confidence) %: \(best.evidence)\(rest)")]
+    }
+
+    /// Writes a file for each of `offers` into the folder `meters/` beside the configuration. What stands there is left
+    /// alone. Returns the paths.
+    static func write(_ offers: [MeterOffer], beside configuration: String) throws(AgentError) -> [String] {
+        let slash = configuration.lastIndex(of: "/")
+        let folder = (slash.map { String(configuration[..<$0]) } ?? ".") + "/meters"
+        var written: [String] = []
+        for offer in offers {
+            let path = "\(folder)/\(offer.id).yaml"
+            do throws(PosixError) {
+                try File.makeFolder(folder, mode: 0o755)
+                try File.create(path, Array(offer.file.utf8))
+            } catch {
+                let hint =
+                    error.code == EEXIST
+                    ? "it is left as it is: rename it, or write the meter yourself"
+                    : "write as a user who may, or copy the text"
+                throw AgentError(code: .spool, message: "\(error)", hint: hint)
+            }
+            written.append(path)
+        }
+        return written
+    }
+}

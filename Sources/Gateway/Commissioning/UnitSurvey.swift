@@ -1,0 +1,146 @@
+internal import Configuration
+internal import Fieldbus
+internal import Metering
+
+/// Finds out what a unit is that answers: what it says of itself, its SunSpec models, the likeliest model of the
+/// catalogue.
+struct UnitSurvey {
+    let choice: BusChoice
+    let unit: UInt8
+    let line: BusStep.Line?
+    let timeoutMilliseconds: Int64
+    private var known: [RegisterSpan: [UInt16]?] = [:]
+    private var silences = 0
+    private(set) var obstacle: AgentError?
+    private(set) var turnaround: Double?
+
+    /// A unit that says nothing so many times in a row does not answer to what it does not have: it is left in peace.
+    private static let patience = 4
+
+    init(_ choice: BusChoice, unit: UInt8, line: BusStep.Line?, timeoutMilliseconds: Int64) {
+        self.choice = choice
+        self.unit = unit
+        self.line = line
+        self.timeoutMilliseconds = timeoutMilliseconds
+    }
+
+    /// Completes `found` by way of `access`.
+    mutating func run(
+        _ access: inout BusAccess, catalogue: [MeterDefinition], isStopped: () -> Bool,
+        _ found: inout ScanReport.FoundUnit
+    ) {
+        let identification = take(.identification, &access)?.identification ?? [:]
+        for (object, text) in identification where !text.isEmpty {
+            found.identification[Self.objects[object] ?? "object \(object)"] = printable(text)
+        }
+        if identification.isEmpty, let data = take(.serverID, &access)?.words, !data.isEmpty {
+            found.serverID = Self.text(of: data)
+        }
+        silences = 0
+        if let device = sunSpec(&access, isStopped) {
+            found.sunSpec = ScanReport.SunSpec(device, catalogue)
+        } else {
+            guess(&access, identification, catalogue, isStopped, &found)
+        }
+        found.turnaroundMilliseconds = turnaround
+    }
+
+    /// The objects of the standard (Modbus Application Protocol V1.1b3, section 6.21).
+    private static let objects: [UInt8: String] = [
+        0: "vendor", 1: "product code", 2: "revision", 3: "vendor's address", 4: "product", 5: "model",
+        6: "application",
+    ]
+
+    private mutating func take(_ question: BusStep.Question, _ access: inout BusAccess) -> BusAnswer? {
+        guard obstacle == nil, silences < Self.patience else { return nil }
+        let step = BusStep(unit: unit, question: question, line: line, timeoutMilliseconds: timeoutMilliseconds)
+        do throws(AgentError) {
+            let answer = try access.take(step)
+            turnaround = answer.turnaroundMilliseconds ?? turnaround
+            silences = answer.isAnswered ? 0 : silences + 1
+            return answer.error == nil ? answer : nil
+        } catch {
+            obstacle = error
+            return nil
+        }
+    }
+
+    private mutating func ask(_ span: RegisterSpan, _ access: inout BusAccess) -> [UInt16]? {
+        if let words = known[span] { return words }
+        let words = take(.registers(function: span.function, address: span.address, count: span.count), &access)?.words
+        known[span] = .some(words?.count == span.count ? words : nil)
+        return known[span] ?? nil
+    }
+
+    private mutating func sunSpec(_ access: inout BusAccess, _ isStopped: () -> Bool) -> SunSpecDevice? {
+        var discovery = SunSpecDiscovery()
+        while true {
+            switch discovery.next {
+            case .done(let device): return device
+            case .read(let span):
+                guard !isStopped() else { return nil }
+                if let words = ask(span, &access) { discovery.answered(words) } else { discovery.failed() }
+            }
+        }
+    }
+
+    private mutating func guess(
+        _ access: inout BusAccess, _ identification: [UInt8: String], _ catalogue: [MeterDefinition],
+        _ isStopped: () -> Bool, _ found: inout ScanReport.FoundUnit
+    ) {
+        var guesses = ModelGuess.all(of: catalogue, identification: identification) { _ in nil }
+        if guesses.isEmpty {
+            guesses = ModelGuess.all(of: catalogue, identification: identification) { span in
+                isStopped() ? nil : ask(span, &access)
+            }
+        }
+        found.guesses = guesses.prefix(5).map {
+            ScanReport.Guess(model: $0.model, product: $0.product, confidence: $0.confidence, evidence: $0.evidence)
+        }
+        if silences >= Self.patience {
+            found.doubts.append("it says nothing to registers that it does not have: more models may fit")
+        }
+        guard let best = guesses.first, best.confidence >= MeterOffer.leastConfidence,
+            let register = catalogue.first(where: { $0.model == best.model })?.identity?.serial,
+            let words = ask(register.span, &access)
+        else { return }
+        found.serial = register.text(words).map(printable)
+    }
+
+    /// A server id is a maker's own: text is shown as such.
+    private static func text(of data: [UInt16]) -> String {
+        let bytes = data.map { UInt8(truncatingIfNeeded: $0) }
+        let letters = bytes.filter { (0x20...0x7E).contains($0) }
+        return letters.count >= 4 && letters.count * 3 >= bytes.count * 2
+            ? String(decoding: letters, as: UTF8.self) : hexadecimal(bytes)
+    }
+}
+
+/// `text` without what would act on a terminal.
+func printable(_ text: String) -> String {
+    String(text.unicodeScalars.filter { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }.map(Character.init))
+}
+
+extension ScanReport.SunSpec {
+    fileprivate init(_ device: SunSpecDevice, _ catalogue: [MeterDefinition]) {
+        let proposals = device.proposals(from: catalogue)
+        base = device.base
+        manufacturer = device.manufacturer
+        product = device.product
+        version = device.version
+        serial = device.serial
+        models = device.models.map { model in
+            ScanReport.Model(
+                id: model.id, address: model.address, register: RegisterFunction.holding.notation(of: model.address),
+                length: model.length, model: proposals.first { $0.at == model.address }?.model)
+        }
+        ending =
+            switch device.ending {
+            case .marker: nil
+            case .unanswered(let address): "the chain breaks off at \(address): no answer there"
+            case .noModel(let address): "the chain breaks off at \(address): id 0"
+            case .tooFar(let address): "the model at \(address) states a length beyond register 65535"
+            case .tooLong(let address): "the chain has too many models; looked at up to \(address)"
+            }
+    }
+}

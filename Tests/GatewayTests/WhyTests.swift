@@ -1,0 +1,166 @@
+import Gateway
+import Glibc
+import Lab
+import Posix
+import Testing
+
+/// `parthe bus why`: each reason, made for real.
+@Suite(.serialized) struct WhyTests {
+    private func why(_ place: String, _ unit: Int, _ more: String...) async throws -> Outcome {
+        try await Outcome(list: ["bus", "why", place, "\(unit)", "--config", "/nonexistent/parthe.yaml"] + more)
+    }
+
+    @Test func aConfiguredMeterIsWell() async throws {
+        let rig = try Rig(count: 2)
+        let file = ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket]
+        let alone = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(alone.code == 0 && alone.text.contains("all is well"), "\(alone.text)")
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.allSatisfy { $0.polls > 0 } }
+        let lent = try await Outcome(list: ["bus", "why", "hall", "2", "--json"] + file)
+        #expect(lent.code == 0 && lent.text.contains(#""isLent" : true"#), "\(lent.text)")
+
+        // Unit 9 is nobody's: the gateway says so, and the neighbours are well.
+        let nobody = try await Outcome(list: ["bus", "why", "hall", "9"] + file)
+        #expect(nobody.code == 69 && nobody.text.contains("exception 11"), "\(nobody.text)")
+        #expect(nobody.text.contains("unit 1 behind it answers"), "\(nobody.text)")
+
+        rig.meters.setMisbehaviour(.wrongUnit, of: 0)
+        let other = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(other.code == 69 && other.text.contains("unit 2 answers when unit 1 is asked"), "\(other.text)")
+        rig.meters.setMisbehaviour(.closeAfterRequest, of: 0)
+        let closes = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(closes.code == 69 && closes.text.contains("closes the connection on every question"), "\(closes.text)")
+        rig.meters.setMisbehaviour(.exception(4), of: 0)
+        let failing = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(failing.code == 1 && failing.text.contains("server device failure"), "\(failing.text)")
+        rig.meters.setMisbehaviour(.silence, of: 0)
+        let silent = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(silent.code == 69 && silent.text.contains("not proven: unit 1 is silent"), "\(silent.text)")
+        #expect(silent.text.contains("unit 2 answers on the same bus"), "\(silent.text)")
+        // The bus waits 300 ms; through the agent and alone.
+        rig.meters.setMisbehaviour(.slow(milliseconds: 900), of: 0)
+        let late = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
+        #expect(late.code == 1 && late.text.contains("it is waited for 300 ms"), "\(late.text)")
+        #expect(late.text.contains("at meter meter-1: timing: {timeout: "), "\(late.text)")
+    }
+
+    /// Off by one, the wrong table, and registers that nobody has.
+    @Test func wrongRegistersAreTold() async throws {
+        let rig = try Rig(count: 4)
+        var text = rig.configuration(meters: 1)
+        for (unit, function, register) in [(2, "input", 1), (3, "holding", 0), (4, "input", 9000)] {
+            text += """
+                  - id: own-\(unit)
+                    bus: hall
+                    unit: \(unit)
+                    points:
+                      - {name: voltage, quantity: voltage, unit: V, kind: gauge, register: \(register), type: f32,
+                         function: \(function)}
+
+                """
+        }
+        try rig.agent.configure(text)
+        let file = ["--config", rig.agent.configurationFile]
+        let shifted = try await Outcome(list: ["bus", "why", "hall", "2"] + file)
+        #expect(shifted.code == 1, "\(shifted.text)")
+        #expect(shifted.text.contains("stand one below the configured ones: 30001 = input 0, 0x0"), "\(shifted.text)")
+        #expect(shifted.text.contains("at meter own-2: register: 0"), "\(shifted.text)")
+        let table = try await Outcome(list: ["bus", "why", "hall", "3"] + file)
+        #expect(table.code == 1 && table.text.contains("at meter own-3: function: input"), "\(table.text)")
+        let nowhere = try await Outcome(list: ["bus", "why", "hall", "4"] + file)
+        #expect(nowhere.code == 1 && nowhere.text.contains("illegal data address"), "\(nowhere.text)")
+    }
+
+    @Test func theOtherFramingIsTried() async throws {
+        let rig = try Rig(count: 1)
+        let tcp = try await why("rtu_over_tcp:127.0.0.1:\(rig.meters.ports[0])", 1, "--timeout", "300ms")
+        #expect(tcp.code == 69 && tcp.text.contains("speaks Modbus TCP, not RTU over TCP"), "\(tcp.text)")
+        #expect(tcp.text.contains("tcp: \"127.0.0.1:\(rig.meters.ports[0])\""), "\(tcp.text)")
+        let device = try LineDevice.converter { (Frame.meter($0), 0) }
+        defer { device.stop() }
+        let place = device.place.dropFirst("rtu_over_tcp:".count)
+        let rtu = try await why("tcp:\(place)", 1, "--timeout", "300ms")
+        #expect(rtu.code == 69 && rtu.text.contains("speaks RTU over TCP"), "\(rtu.text)")
+        #expect(rtu.text.contains("rtu_over_tcp: \"\(place)\""), "\(rtu.text)")
+    }
+
+    @Test func portsTellWhatIsWrong() async throws {
+        let missing = try await why("/dev/parthe-none", 1)
+        #expect(missing.code == 69 && missing.text.contains("there is no port /dev/parthe-none"), "\(missing.text)")
+        let file = try await why("/dev/null", 1)
+        #expect(file.code == 69 && file.text.contains("it is no serial port"), "\(file.text)")
+        let device = try LineDevice.port { (Frame.meter($0), 0) }
+        defer { device.stop() }
+        let lock = try SerialPort.open(device.place)
+        let busy = try await why(device.place, 1)
+        #expect(busy.code == 69 && busy.text.contains("fuser -v"), "\(busy.text)")
+        SerialPort.close(lock)
+        let well = try await why(device.place, 1)
+        #expect(well.code == 0, "\(well.text)")
+        let nobody = try await why("tcp:127.0.0.1:1", 1)
+        #expect(nobody.code == 69 && nobody.text.contains("no connection to 127.0.0.1:1"), "\(nobody.text)")
+    }
+
+    /// Only root can be somebody else.
+    @Test(.enabled(if: getuid() == 0 && File.exists("/usr/bin/setpriv")))
+    func theGroupThatMayOpenThePortIsNamed() async throws {
+        let device = try LineDevice.port { (Frame.meter($0), 0) }
+        defer { device.stop() }
+        let group = try #require(getgrnam("dialout")).pointee.gr_gid
+        #expect(chown(device.place, 0, group) == 0 && chmod(device.place, 0o660) == 0)
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", AgentHarness.siblingProgram("parthe")]
+        let outcome = try await Outcome(
+            list: nobody + ["bus", "why", device.place, "1", "--config", "/nonexistent/parthe.yaml"],
+            program: "/usr/bin/setpriv")
+        #expect(outcome.code == 69, "\(outcome.text)")
+        #expect(outcome.text.contains("usermod -aG dialout"), "\(outcome.text)")
+
+        // An agent that may not be asked is no reason to take its port, or to talk to its meters beside it.
+        let rig = try Rig(count: 1)
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.allSatisfy { $0.polls > 0 } }
+        #expect(chmod(rig.folder, 0o755) == 0 && chmod(rig.agent.folder, 0o755) == 0)
+        for command in [["trace", "hall", "--count", "1"], ["scan", "hall"], ["why", "hall", "1"]] {
+            let refused = try await Outcome(
+                list: nobody + ["bus"] + command
+                    + ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket],
+                program: "/usr/bin/setpriv")
+            #expect(refused.code == 71 && refused.text.contains("sudo"), "\(command): \(refused.text)")
+        }
+    }
+
+    @Test func theRightSpeedIsFound() async throws {
+        // At a wrong speed bits fall apart: the answer is there, but nothing of it is right.
+        let device = try LineDevice.port { request in
+            request.baud == 19_200 ? (Frame.meter(request), 0) : ([0xF8, 0x00, 0x80, 0xF8, 0x00, 0x78, 0x80], 0)
+        }
+        defer { device.stop() }
+        let outcome = try await why(device.place, 1, "--timeout", "200ms")
+        #expect(outcome.code == 69, "\(outcome.text)")
+        #expect(outcome.text.contains("unit 1 answers at 19200 8N1"), "\(outcome.text)")
+        #expect(outcome.text.contains("baud: 19200, parity: none, stop_bits: 1"), "\(outcome.text)")
+    }
+
+    @Test func echoOtherUnitsAndNoiseAreToldApart() async throws {
+        let some = ["--timeout", "100ms", "--baud", "9600,19200"]
+        func outcome(_ script: @escaping LineDevice.Script) async throws -> Outcome {
+            let device = try LineDevice.port(script)
+            defer { device.stop() }
+            return try await Outcome(
+                list: ["bus", "why", device.place, "1", "--config", "/nonexistent/parthe.yaml"] + some)
+        }
+        let echo = try await outcome { ($0.bytes, 0) }
+        #expect(echo.code == 69 && echo.text.contains("the adapter hears its own request"), "\(echo.text)")
+        let other = try await outcome { (Frame.meter($0, as: 7), 0) }
+        #expect(other.code == 69 && other.text.contains("unit 7 answers when unit 1 is asked"), "\(other.text)")
+        let garbled = try await outcome { (Frame.meter($0).dropLast() + [0x55], 0) }
+        #expect(garbled.code == 69 && garbled.text.contains("no line settings make a frame"), "\(garbled.text)")
+        let traffic = try await outcome { _ in
+            (Frame.rtu(9, [3, 0, 0, 0, 1]) + Frame.rtu(9, [3, 2, 0, 5]) + Frame.rtu(8, [3, 0, 0, 0, 1]), 0)
+        }
+        #expect(traffic.code == 69 && traffic.text.contains("another master uses this line"), "\(traffic.text)")
+        let silent = try await outcome { _ in nil }
+        #expect(silent.code == 69 && silent.text.contains("not proven: unit 1 is silent"), "\(silent.text)")
+    }
+}
