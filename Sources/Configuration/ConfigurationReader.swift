@@ -91,10 +91,11 @@ struct Assembly {
         guard let section = Section<Key>(Field(node: root, path: "", findings: findings)) else { return nil }
         let gateway = section.required(.gateway).flatMap { readGateway($0) }
         // A gateway that only counts pulses has no bus.
-        let buses = readBuses(section.has(.inputs) ? section.optional(.buses) : section.required(.buses))
+        let hasInputs = section.has(.inputs) || File.exists(folder + "/inputs")
+        let buses = readBuses(hasInputs ? section.optional(.buses) : section.required(.buses))
         var meters = section.optional(.meters).map { readMeters($0, at: gateway?.location) } ?? []
         meters += readMeterFiles(at: gateway?.location)
-        let inputs = section.optional(.inputs).map { readInputs($0, at: gateway?.location) } ?? []
+        let inputs = readInputs(section.optional(.inputs), at: gateway?.location)
         let uplinks = section.optional(.uplinks).map { readUplinks($0) } ?? []
         let spool = section.value(.spool, or: SpoolSettings()) { readSpool($0) }
         warnOfIdle(section, meterCount: meters.count + inputs.count)

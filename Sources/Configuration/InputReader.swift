@@ -58,12 +58,13 @@ private enum ContactKey: String, SectionKey {
 extension Assembly {
     static let inputLimit = 64
 
-    /// The inputs of the main file.
-    mutating func readInputs(_ field: Field, at location: Location?) -> [InputSettings] {
-        guard let items = field.items(example: "[{id: gas, line: GPIO17, pulses_per: 100, unit: m3}]") else {
-            return []
+    /// The inputs of the main file, then those of the folder `inputs/`, one a file.
+    mutating func readInputs(_ field: Field?, at location: Location?) -> [InputSettings] {
+        var items = field.map { $0.items(example: "[{id: gas, line: GPIO17, pulses_per: 100, unit: m3}]") ?? [] } ?? []
+        items += fields(ofFolder: "inputs", one: "input", limit: Self.inputLimit)
+        if items.count > Self.inputLimit {
+            (field ?? items[0]).error("\(items.count) inputs; at most \(Self.inputLimit)")
         }
-        if items.count > Self.inputLimit { field.error("\(items.count) inputs; at most \(Self.inputLimit)") }
         var inputs: [InputSettings] = []
         var lines: [InputSettings.Line: String] = [:]
         for item in items.prefix(Self.inputLimit) {

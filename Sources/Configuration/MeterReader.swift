@@ -72,7 +72,12 @@ extension Assembly {
 
     /// The meters of the folder `meters/`, one a file.
     mutating func readMeterFiles(at location: Location?) -> [Meter] {
-        let folder = self.folder == "." && !file.contains("/") ? "meters" : self.folder + "/meters"
+        fields(ofFolder: "meters", one: "meter", limit: Self.meterLimit).compactMap { readMeter($0, at: location) }
+    }
+
+    /// The roots of the files in a folder beside the main file, each of which holds one thing.
+    func fields(ofFolder name: String, one: String, limit: Int) -> [Field] {
+        let folder = self.folder == "." && !file.contains("/") ? name : self.folder + "/" + name
         guard File.exists(folder) else { return [] }
         let names: [String]
         do {
@@ -80,35 +85,33 @@ extension Assembly {
         } catch {
             findings.error(
                 at: Place(file: folder, line: 1, column: 1), path: "", error.reason,
-                hint: "meters is a folder with one meter a file; the agent must be able to read it")
+                hint: "\(name) is a folder with one \(one) a file; the agent must be able to read it")
             return []
         }
-        if names.count > Self.meterLimit {
+        if names.count > limit {
             findings.error(
-                at: Place(file: folder, line: 1, column: 1), path: "",
-                "\(names.count) files; at most \(Self.meterLimit)")
+                at: Place(file: folder, line: 1, column: 1), path: "", "\(names.count) files; at most \(limit)")
         }
-        var meters: [Meter] = []
-        for name in names.prefix(Self.meterLimit) {
-            let path = folder + "/" + name
-            guard name.hasSuffix(".yaml") || name.hasSuffix(".yml"), !name.hasPrefix("."), !File.isFolder(path) else {
+        var fields: [Field] = []
+        for entry in names.prefix(limit) {
+            let path = folder + "/" + entry
+            guard entry.hasSuffix(".yaml") || entry.hasSuffix(".yml"), !entry.hasPrefix("."), !File.isFolder(path)
+            else {
                 findings.warning(
                     at: Place(file: path, line: 1, column: 1), path: "",
-                    "not read: only files *.yaml and *.yml are meters")
+                    "not read: only files *.yaml and *.yml are \(name)")
                 continue
             }
             guard let root = YAMLDocument.read(file: path, findings: findings) else { continue }
             if case .sequence = root.content {
                 findings.error(
-                    at: root.place, path: "", "a list; a file in meters/ holds one meter",
-                    hint: "begin with \"id: …\", and give each meter a file of its own")
+                    at: root.place, path: "", "a list; a file in \(name)/ holds one \(one)",
+                    hint: "begin with \"id: …\", and give each \(one) a file of its own")
                 continue
             }
-            if let meter = readMeter(Field(node: root, path: "", findings: findings), at: location) {
-                meters.append(meter)
-            }
+            fields.append(Field(node: root, path: "", findings: findings))
         }
-        return meters
+        return fields
     }
 
     private mutating func readMeter(_ field: Field, at gatewayLocation: Location?) -> Meter? {

@@ -47,6 +47,7 @@ public actor DigitalInputs {
     private nonisolated let waker: Waker
     private nonisolated let shared: Mutex<[InputStatus]>
     private nonisolated let questions = Mutex<[Question]>([])
+    private nonisolated let watchers = Mutex<[String: [@Sendable (LineEdge) -> Bool]]>([:])
     private nonisolated let isStopping = Atomic(false)
     private var entries: [Entry]
 
@@ -95,6 +96,19 @@ public actor DigitalInputs {
     ) {
         questions.withLock { $0.append(Question(input: input, dial: dial, who: who, answer: answer)) }
         waker.wake()
+    }
+
+    /// So many may watch one input at once.
+    public static let mostWatchers = 4
+
+    /// Gives each edge of `input` to `body`, on this actor's thread, until it returns false. Returns whether there was
+    /// room.
+    public nonisolated func watch(_ input: String, _ body: @escaping @Sendable (LineEdge) -> Bool) -> Bool {
+        watchers.withLock { watchers in
+            guard (watchers[input]?.count ?? 0) < Self.mostWatchers else { return false }
+            watchers[input, default: []].append(body)
+            return true
+        }
     }
 
     /// Ends `run()`; what was counted is handed over before.
@@ -178,7 +192,10 @@ public actor DigitalInputs {
         var failure: GPIOError?
         if let watched = entries[index].watched {
             do throws(GPIOError) {
-                for edge in try watched.line.edges() { entries[index].logic.take(edge, into: &output) }
+                for edge in try watched.line.edges() {
+                    show(edge, of: entries[index].settings.id)
+                    entries[index].logic.take(edge, into: &output)
+                }
             } catch {
                 failure = error
             }
@@ -187,6 +204,15 @@ public actor DigitalInputs {
         hand(output, of: index)
         if let failure { return fail(index, failure) }
         publish(index)
+    }
+
+    private func show(_ edge: LineEdge, of input: String) {
+        watchers.withLock { watchers in
+            // Nobody watches, nearly always.
+            guard !watchers.isEmpty, let all = watchers[input] else { return }
+            let rest = all.filter { $0(edge) }
+            watchers[input] = rest.isEmpty ? nil : rest
+        }
     }
 
     // MARK: - Hand-over

@@ -133,6 +133,13 @@ public final class Agent {
             _ = asker.send(report().json)
         } else if let question = BusQuestion(text: question) {
             services.buses.ask(question, for: asker)
+        } else if question.hasPrefix(EdgeLine.word) {
+            let input = String(question.dropFirst(EdgeLine.word.count))
+            if let inputs = services.inputs {
+                inputs.show(input, to: asker)
+            } else {
+                _ = asker.send(EdgeLine.noInput.json)
+            }
         } else if let question = TotalQuestion(text: question) {
             question.ask(services.inputs, for: asker)
         } else if question.hasPrefix(TraceLine.word) {

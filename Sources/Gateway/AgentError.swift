@@ -10,6 +10,8 @@ public struct AgentError: Error, Sendable, CustomStringConvertible {
         case spool = 73
         /// The control socket or the signals cannot be had (EX_OSERR).
         case system = 71
+        /// What a command needs is not there: a line, a chip (EX_UNAVAILABLE).
+        case unavailable = 69
     }
 
     /// What kind of obstacle.

@@ -1,12 +1,12 @@
 internal import FoundationEssentials
 
-/// `value` as JSON for people and scripts: keys sorted, one line end at the end, indented unless it goes to a program.
-func jsonBytes(_ value: some Encodable, isPretty: Bool = true) -> [UInt8] {
+/// `value` as JSON for people and scripts: indented, keys sorted, one line end at the end.
+func jsonBytes(_ value: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = isPretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys]
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     // Encoding fails on NaN and infinities only, and no report holds one.
     guard let data = try? encoder.encode(value) else { return Array(#"{"error":"the report cannot be written"}"#.utf8) }
-    return Array(data) + (isPretty ? [UInt8(ascii: "\n")] : [])
+    return Array(data) + [UInt8(ascii: "\n")]
 }
 
 /// `value` as one line of JSON, its end included.

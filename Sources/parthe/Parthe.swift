@@ -13,6 +13,7 @@ import Gateway
               parthe bus scan BUS     who answers on a bus, and what to write into the configuration
               parthe bus why BUS UNIT why a meter is silent
               parthe bus trace BUS    the frames as they pass, decoded
+              parthe input list       the digital lines; watch, test, add, set-total
               parthe status           ask the running agent
               parthe meter list       the models that are known
 
@@ -28,7 +29,8 @@ import Gateway
             """,
         version: PartheVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReadCommand.self, BusCommand.self, StatusCommand.self,
+            RunCommand.self, CheckCommand.self, ReadCommand.self, BusCommand.self, InputCommand.self,
+            StatusCommand.self,
             MeterCommand.self,
             VersionCommand.self,
         ])

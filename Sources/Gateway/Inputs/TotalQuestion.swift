@@ -15,7 +15,7 @@ struct TotalQuestion: Codable, Hashable, Sendable {
     static let word = "total "
 
     /// As it is sent: one line.
-    var text: String { Self.word + String(decoding: jsonBytes(self, isPretty: false), as: UTF8.self) }
+    var text: String { Self.word + String(decoding: jsonLine(self).dropLast(), as: UTF8.self) }
 
     /// Reads a question; nil when it is none.
     init?(text: String) {
@@ -49,7 +49,7 @@ struct TotalReply: Codable, Hashable, Sendable {
     /// What happened; nil when there is no such pulse input.
     var text: String?
 
-    var json: [UInt8] { jsonBytes(self, isPretty: false) }
+    var json: [UInt8] { jsonLine(self) }
 
     init(text: String?) {
         self.text = text
