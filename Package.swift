@@ -45,7 +45,8 @@ let package = Package(
         module("DigitalInputs", ["Metering", "Posix", "CGPIO"]),
         module("Spooling", ["Metering", "Posix", "CSQLite"]),
         module("Delivery", ["Metering", "Posix", "CCurl"]),
-        module("Gateway", ["Metering", "Posix", "Configuration", "Fieldbus", "DigitalInputs", "Spooling", "Delivery", log]),
+        module(
+            "Gateway", ["Metering", "Posix", "Configuration", "Fieldbus", "DigitalInputs", "Spooling", "Delivery", log]),
         .executableTarget(name: "parthe", dependencies: ["Gateway", arguments], swiftSettings: strict),
         module(
             "Lab",
