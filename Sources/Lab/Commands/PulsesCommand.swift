@@ -65,6 +65,7 @@ struct PulsesCommand: ParsableCommand {
             "pulses": .integer(outcome.pulses), "edges": .integer(outcome.edges),
             "duration_ms": milliseconds(outcome.duration), "latest_ms": milliseconds(outcome.latest),
             "narrowest_ms": milliseconds(outcome.shortest), "widest_ms": milliseconds(outcome.longest),
+            "longest_bounce_ms": milliseconds(outcome.longestBounce),
         ]
         Output.line(String(decoding: report.bytes, as: UTF8.self))
     }

@@ -5,8 +5,8 @@ internal import Posix
 /// Drives a simulated line of the kernel's gpio-sim: pulses at a rate, with a width, with bounces.
 ///
 /// Every pulse has a deadline of its own, counted from the start, so that lateness does not add up. A pulse that begins
-/// late still has its whole width, and the pause after it at least the width or the rest of the period, whichever is
-/// less: what is made late is made well, and the rate is caught up with.
+/// late still has its whole width once it has settled, and the pause after it at least the width or the rest of the
+/// period, whichever is less: what is made late is made well, and the rate is caught up with.
 public struct PulseGenerator: Sendable {
     /// What is made.
     public struct Plan: Hashable, Sendable {
@@ -14,7 +14,7 @@ public struct PulseGenerator: Sendable {
         public var count: Int
         /// From the beginning of one pulse to that of the next.
         public var period: Duration
-        /// How long each is active, from its first edge to the beginning of its end.
+        /// How long each is active, from the edge with which it settles to the beginning of its end.
         public var width: Duration
         /// How often a contact opens again before it stays closed, and closes again before it stays open.
         public var bounces: Int
@@ -41,10 +41,12 @@ public struct PulseGenerator: Sendable {
         public var duration = Duration.zero
         /// The most that a pulse began late.
         public var latest = Duration.zero
-        /// The shortest pulse, from its first edge to the beginning of its end.
+        /// The shortest pulse, from the edge with which it settled to the beginning of its end.
         public var shortest: Duration?
-        /// The longest one.
+        /// The longest one, from its first edge to its last.
         public var longest: Duration?
+        /// The longest time for which the line kept a level while it bounced.
+        public var longestBounce: Duration?
     }
 
     /// A change of level, as it was made.
@@ -81,31 +83,34 @@ public struct PulseGenerator: Sendable {
             deadline = max(start + plan.period * index, deadline)
             BootClock.sleep(until: deadline)
             let begin = try settle(line.raw, isActive: true, plan, &outcome, onEdge)
-            outcome.latest = max(outcome.latest, begin - (start + plan.period * index))
-            BootClock.sleep(until: begin + plan.width)
+            outcome.latest = max(outcome.latest, begin.first - (start + plan.period * index))
+            BootClock.sleep(until: begin.last + plan.width)
             let before = BootClock.now
-            outcome.shortest = min(outcome.shortest ?? (before - begin), before - begin)
+            outcome.shortest = min(outcome.shortest ?? (before - begin.last), before - begin.last)
             let end = try settle(line.raw, isActive: false, plan, &outcome, onEdge)
-            outcome.longest = max(outcome.longest ?? .zero, end - begin)
+            outcome.longest = max(outcome.longest ?? .zero, end.last - begin.first)
             outcome.pulses += 1
-            deadline = BootClock.now + pause
+            deadline = end.last + pause
         }
         outcome.duration = BootClock.now - start
         return outcome
     }
 
-    /// Brings the line to a level, bouncing as the plan has it; returns when its first edge was made.
+    /// Brings the line to a level, bouncing as the plan has it; returns when the first and the last edge were made.
     private func settle(
         _ line: Int32, isActive: Bool, _ plan: Plan, _ outcome: inout Outcome, _ onEdge: (Edge) -> Void
-    ) throws(LabError) -> Instant {
+    ) throws(LabError) -> (first: Instant, last: Instant) {
         let first = try set(line, isActive, &outcome, onEdge)
+        var last = first
         for _ in 0..<plan.bounces {
             for level in [!isActive, isActive] {
-                BootClock.sleep(until: BootClock.now + plan.bounce)
-                _ = try set(line, level, &outcome, onEdge)
+                BootClock.sleep(until: last + plan.bounce)
+                let next = try set(line, level, &outcome, onEdge)
+                outcome.longestBounce = max(outcome.longestBounce ?? .zero, next - last)
+                last = next
             }
         }
-        return first
+        return (first, last)
     }
 
     private func set(
