@@ -306,7 +306,9 @@ extension ModbusLink {
     }
 
     private mutating func keep(_ exchange: Exchange) {
-        lastEvidence = exchange.evidence
-        lastEvidence?.bytes = sorter.evidence
+        // In one go: Swift 6.2.3 of Debian fails on a change within the optional.
+        var evidence = exchange.evidence
+        evidence.bytes = sorter.evidence
+        lastEvidence = evidence
     }
 }

@@ -20,6 +20,7 @@ public struct PulseRate: Hashable, Sendable {
         let waited = now - last
         if waited >= silence { return 0 }
         guard let spacing, spacing > .zero else { return nil }
-        return perPulse / (max(spacing, waited) / .seconds(3600))
+        let hours: Double = max(spacing, waited) / Duration.seconds(3600)
+        return perPulse / hours
     }
 }

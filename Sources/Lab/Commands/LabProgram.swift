@@ -19,7 +19,8 @@ struct LabCommand: ParsableCommand {
             on SIGTERM or SIGINT.
             """,
         subcommands: [
-            DemoCommand.self, MetersCommand.self, LineCommand.self, PlatformCommand.self, ProxyCommand.self,
+            DemoCommand.self, MetersCommand.self, LineCommand.self, PulsesCommand.self, PlatformCommand.self,
+            ProxyCommand.self,
             AuditCommand.self,
             BenchCommand.self,
         ])
