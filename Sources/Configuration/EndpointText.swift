@@ -28,7 +28,7 @@ public enum EndpointText {
         case "tcp": return place(rest, standardPort: 502) { .tcp(host: $0, port: $1) }
         case "rtu_over_tcp", "rtu-over-tcp":
             return place(rest, standardPort: nil) { .rtuOverTCP(host: $0, port: $1) }
-        default: return .wrong("a place is \(forms)")
+        default: return .wrong("that is neither a name nor a place")
         }
     }
 
@@ -48,7 +48,7 @@ public enum EndpointText {
         _ text: String, standardPort: UInt16?, _ make: (String, UInt16) -> BusSettings.Endpoint
     ) -> Reading {
         guard let (host, port) = Address.split(text) else {
-            return .wrong(Address.isIPv6(text) ? "put IPv6 into brackets: [\(text)]:502" : "\(text) is no host")
+            return .wrong(Address.isIPv6(text) ? "put IPv6 into brackets: [\(text)]:502" : "\"\(text)\" is no host")
         }
         guard let port else {
             return standardPort.map { .endpoint(make(host, $0)) }

@@ -141,6 +141,7 @@ struct PointReader {
         if let quantity, let unit { checkUnit(unit, of: quantity, at: section) }
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
         if let function, let type { checkType(type, of: function, at: section) }
+        if type == .text, kind == .state { checkText(of: quantity, at: section) }
         guard let name, let quantity, let unit, let kind, let function, let type, let order, let count,
             let address, let conversion, let obis, let interval, let intervalClass, let codes,
             let maximumRate, let rollover, let keep
@@ -157,6 +158,19 @@ struct PointReader {
         (section.optional(.type) ?? section.optional(.function) ?? section.field).error(
             function.readsBits ? "a \(function.word) holds one bit, not \(type.rawValue)" : "a register is no bit",
             hint: function.readsBits ? "type: bit" : "one bit of a register: type: u16, bits: 3")
+    }
+
+    /// A text that is a state is kept as it is.
+    private func checkText(of quantity: Quantity?, at section: Section<PointKey>) {
+        for key in [PointKey.scale, .offset, .map, .scaleBy] {
+            section.optional(key)?.error(
+                "a text of kind state is no number: it has no \(key.rawValue)",
+                hint: "remove it; if the text spells a number, it is of kind gauge or counter")
+        }
+        guard let quantity, quantity != .state else { return }
+        section.optional(.quantity)?.error(
+            "a text of kind state is no \(quantity.rawValue)",
+            hint: "quantity: state; if the text spells a number, it is of kind gauge or counter")
     }
 
     /// How many registers a point takes: as many as its type, but for a text, whose length the type does not say.

@@ -109,7 +109,7 @@ extension Field {
     /// One raw register content that means "no value", or a list of them; each must fit the type's registers.
     func codes(of type: RegisterType) -> [UInt64]? {
         guard type != .text else {
-            error("a text has no code for \"no value\"", hint: "a text that is no number is no value; remove it")
+            error("a text has no code for \"no value\"", hint: "a text without characters is no value; remove it")
             return nil
         }
         var fields = [self]

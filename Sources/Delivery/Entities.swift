@@ -61,15 +61,23 @@ enum Entities {
         return JSONText.object {
             $0.member("name", name)
             $0.member("description", "\(definition.quantity.title): \(definition.name)")
+            // OGC 18-088, table 12: the result of an OM_Measurement is a number, that of an OM_Observation anything.
             $0.member(
-                "observationType", "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement")
+                "observationType",
+                "http://www.opengis.net/def/observationType/OGC-OM/2.0/"
+                    + (definition.isText ? "OM_Observation" : "OM_Measurement"))
             $0.member("unitOfMeasurement") {
+                guard !definition.isText else {
+                    // Section 8.2.4: where there is no unit, all three are null.
+                    for name in ["name", "symbol", "definition"] { $0.member(name, json: Array("null".utf8)) }
+                    return
+                }
                 $0.member("name", definition.unit.name)
                 $0.member("symbol", definition.unit.symbol)
                 $0.member("definition", definition.unit.qudt ?? "https://ucum.org/#" + definition.unit.ucum)
             }
             $0.member("properties") {
-                $0.member("ucum", definition.unit.ucum)
+                $0.member("ucum", definition.isText ? nil : definition.unit.ucum)
                 $0.member("obis", definition.obis)
                 $0.member("kind", definition.kind.rawValue)
                 $0.member("point", point.key)

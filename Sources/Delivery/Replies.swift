@@ -107,8 +107,12 @@ enum Replies {
                     .misdirected, "an Observation without a phenomenonTime that can be read",
                     hint: "the platform must answer $select=id,phenomenonTime,result with ISO 8601 times")
             }
-            var value: ExactDecimal?
-            if case .number(let digits) = entity["result"] { value = ExactDecimal(digits) }
+            let value: Value? =
+                switch entity["result"] {
+                case .number(let digits): ExactDecimal(digits).map { .decimal($0) }
+                case .string(let text): ExactText(text).map { .text($0) }
+                default: nil
+                }
             found.append(DeliveryMachine.FoundObservation(time: time, value: value))
         }
         return (found, page.nextQuery == nil && page.entities.count < pageSize)

@@ -262,12 +262,7 @@ public actor ModbusBus {
                 gates[other].swapped(old: old, new: new, offset: taken.offset) { taken.readings.append($0) }
             }
         } catch {
-            let now = BootClock.now
-            if error.isAnswer {
-                identities[meter]?.watch.refused(at: now)
-            } else {
-                identities[meter]?.watch.missed(at: now)
-            }
+            identities[meter]?.watch.refused(at: BootClock.now)
         }
     }
 

@@ -242,6 +242,9 @@ extension ModbusLink {
         case .noise(let bytes): note(.noise, bytes, now)
         case .cut(let bytes, let expected):
             note(.cut, bytes, now)
+            // A stall in between is no end: the rest may still come, and would collide with the next request.
+            let rest = exchange.byteTimeout + line.duration(ofCharacters: expected - bytes.count)
+            suspicion = (unit, now + min(rest, Self.patience))
             throw garbled(.cut(received: bytes.count, expected: expected), exchange, at: now, isAnswer: true)
         case .garbled(let bytes, _)
         where TCPFrame.isAnswer(sorter.bytes, from: bytes.lowerBound, unit: unit, function: exchange.asked.function):

@@ -90,12 +90,12 @@ public struct ModbusLink: ~Copyable {
         silences = 0
     }
 
-    /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint.
-    /// Does nothing on a link that is connected.
-    public mutating func connect() throws(ModbusError) {
+    /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint,
+    /// and no longer than `limit`. Does nothing on a link that is connected.
+    public mutating func connect(within limit: Duration = .seconds(10)) throws(ModbusError) {
         guard !wire.isOpen else { return }
         do throws(ModbusError.Code) {
-            try wire.open(within: bus.timing.responseTimeout ?? TimeoutEstimator.initial)
+            try wire.open(within: min(limit, bus.timing.responseTimeout ?? TimeoutEstimator.initial))
         } catch {
             throw failure(error, 0, nil)
         }

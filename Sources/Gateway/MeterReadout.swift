@@ -12,6 +12,8 @@ public struct MeterReadout: Encodable, Sendable {
         public var name: String
         /// The value after scale and offset, exact; absent where there is none.
         public var value: Decimal?
+        /// The value of a point that is a text; absent for all others.
+        public var text: String?
         /// UCUM code.
         public var unit: String
         /// The unit as people write it: `kWh`.
@@ -60,7 +62,7 @@ public struct MeterReadout: Encodable, Sendable {
     public var hint: String?
 
     /// How many points have a value.
-    public var values: Int { points.count { $0.value != nil } }
+    public var values: Int { points.count { $0.value != nil || $0.text != nil } }
 
     /// Reads the meter `id` of the configuration once: over the running agent's connection, or one of its own. Blocks.
     public init(of id: String, options: Agent.Options) throws(AgentError) {
@@ -112,7 +114,11 @@ extension MeterReadout.Line {
         words = []
         switch result {
         case .value(let value, _, let raw):
-            self.value = Decimal(string: value.description)
+            if case .text(let text) = value {
+                self.text = text.description
+            } else {
+                self.value = Decimal(string: value.description)
+            }
             words = raw.map(\.hexadecimal)
         case .notAvailable(let raw):
             words = raw.map(\.hexadecimal)

@@ -11,6 +11,8 @@ struct PointNote: Codable, Hashable {
     var quantity: String
     var unit: String
     var kind: String
+    /// `text` where its values are texts, else nothing.
+    var type: String?
     var obis: String?
     var model: String
     var manufacturer: String
@@ -26,6 +28,7 @@ struct PointNote: Codable, Hashable {
         quantity = point.definition.quantity.rawValue
         unit = point.definition.unit.ucum
         kind = point.definition.kind.rawValue
+        type = point.definition.isText ? RegisterType.text.rawValue : nil
         obis = point.definition.obis
         model = meter.definition.model
         manufacturer = meter.definition.manufacturer
@@ -69,7 +72,9 @@ struct PointNote: Codable, Hashable {
             let kind = PointKind(rawValue: kind), let latitude = ExactDecimal(latitude),
             let longitude = ExactDecimal(longitude)
         else { return nil }
-        let point = PointDefinition(name: point, quantity: quantity, unit: unit, kind: kind, obis: obis)
+        let point = PointDefinition(
+            name: point, quantity: quantity, unit: unit, kind: kind, type: type.flatMap(RegisterType.init) ?? .bit,
+            obis: obis)
         let definition = MeterDefinition(
             model: model, manufacturer: manufacturer, product: product, status: .own,
             sources: source.map { [$0] } ?? [],

@@ -105,9 +105,9 @@ extension DeliveryMachine {
         return provision(then: next, forgetting: true, at: now)
     }
 
-    /// Whether the platform's value is ours. Some servers store every result as a double.
-    private static func same(_ ours: Value, _ theirs: ExactDecimal?) -> Bool {
+    /// Whether the platform's value is ours. Some servers store every number as a double; a text is the same bytes.
+    private static func same(_ ours: Value, _ theirs: Value?) -> Bool {
         guard let theirs else { return false }
-        return ours.normalized == theirs.normalized || ours.approximate == Value.decimal(theirs).approximate
+        return ours.isSame(as: theirs) || ours.approximate == theirs.approximate
     }
 }

@@ -105,11 +105,11 @@ extension DeliveryMachine {
     public struct FoundObservation: Hashable, Sendable {
         /// Its phenomenon time.
         public var time: Timestamp
-        /// Its result; nil when it is no number we can read.
-        public var value: ExactDecimal?
+        /// Its result; nil when it is neither a number that we can read nor a text that a meter can have.
+        public var value: Value?
 
         /// An Observation of `value` at `time`.
-        public init(time: Timestamp, value: ExactDecimal?) {
+        public init(time: Timestamp, value: Value?) {
             self.time = time
             self.value = value
         }

@@ -43,7 +43,7 @@ public struct DeliveryWindow: Hashable, Sendable {
                 readings[position - 1].phenomenonTime == reading.phenomenonTime
             {
                 let first = readings[firstTwin(of: position)]
-                if first.value.normalized == reading.value.normalized {
+                if first.value.isSame(as: reading.value) {
                     verdicts[position] = .accepted
                 } else {
                     refuse(

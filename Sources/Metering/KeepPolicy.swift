@@ -34,6 +34,7 @@ public struct KeepFilter: Hashable, Sendable {
             // One value stays what it is; so does the mean of equal ones.
             if minimum == maximum { return minimum }
             switch last.value {
+            case .text: return last.value
             case .float: return Float(mean).isFinite ? .float(Float(mean)) : .double(mean)
             case .double: return .double(mean)
             case .decimal:
@@ -100,6 +101,8 @@ public struct KeepFilter: Hashable, Sendable {
         guard let kept, reading.remark == nil, reading.quality == kept.quality else { return true }
         if reading.instant - kept.instant >= heartbeat - Self.jitter { return true }
         guard reading.value != kept.value else { return false }
+        // Of texts there is no telling how far they are apart.
+        if case .text = reading.value { return true }
         return deadband == 0 || abs(reading.value.approximate - kept.value.approximate) >= deadband
     }
 

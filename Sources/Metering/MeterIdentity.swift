@@ -66,14 +66,7 @@ extension MeterIdentity.Register {
             guard case .value(let value) = RegisterDecoder(point).decode(words) else { return nil }
             return value.description
         }
-        let swapped = order == .badc || order == .dcba
-        var bytes: [UInt8] = []
-        for word in words.prefix(count) {
-            let (high, low) = (UInt8(word >> 8), UInt8(truncatingIfNeeded: word))
-            bytes += swapped ? [low, high] : [high, low]
-        }
-        let end = bytes.firstIndex(of: 0) ?? bytes.endIndex
-        let trimmed = String(decoding: bytes[..<end], as: UTF8.self).drop { $0 == " " }
-        return trimmed.lastIndex { $0 != " " }.map { String(trimmed[...$0]) }
+        let characters = words.withUnsafeBufferPointer { order.characters(in: $0, at: 0, count: count) }
+        return ExactText(characters: characters)?.description
     }
 }

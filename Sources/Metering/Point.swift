@@ -16,7 +16,7 @@ public struct PointDefinition: Hashable, Sendable {
     public var quantity: Quantity
     /// The unit that values have after scale and offset.
     public var unit: Unit
-    /// Counter or gauge.
+    /// Counter, gauge or state.
     public var kind: PointKind
     /// The function code that reads it.
     public var function: RegisterFunction
@@ -77,6 +77,9 @@ public struct PointDefinition: Hashable, Sendable {
     public var span: RegisterSpan {
         RegisterSpan(function: function, address: address, count: count)
     }
+
+    /// Whether its values are texts: a text that is a counter or a gauge is the number that it spells.
+    public var isText: Bool { type == .text && kind == .state }
 
     /// The registers that must be in one answer: the point's own, and its scale's where another register scales it.
     public var neededSpan: RegisterSpan {

@@ -4,7 +4,7 @@ public struct RegisterDecoder: Hashable, Sendable {
     public enum Result: Hashable, Sendable {
         /// A value.
         case value(Value)
-        /// The code by which the meter says that it has none.
+        /// The code by which the meter says that it has none; a text without characters.
         case notAvailable
         /// Registers that hold no number: NaN, an infinity, digits above 9 in a BCD, a text of other characters, or
         /// scaled beyond every number.
@@ -52,6 +52,9 @@ public struct RegisterDecoder: Hashable, Sendable {
             let number = Double(bitPattern: raw)
             guard number.isFinite else { return .noNumber }
             return isPlain ? .value(.double(number)) : scaled(number.description, fallback: number, factor)
+        case .text where point.isText:
+            let characters = point.order.characters(in: words, at: index, count: point.count)
+            return ExactText(characters: characters).map { .value(.text($0)) } ?? .notAvailable
         case .text:
             guard let number = point.order.number(in: words, at: index, count: point.count) else { return .noNumber }
             return scaled(number, factor)
@@ -125,18 +128,10 @@ extension WordOrder {
 extension WordOrder {
     /// The number that the text in `count` registers spells, such as ` 230.1`; nil where it spells none.
     ///
-    /// Two characters a register, the first in the high byte, or in the low byte where bytes are swapped. A 0 ends the
-    /// text; spaces around it do not count. Words always follow each other.
+    /// A 0 ends the text; spaces around it do not count.
     fileprivate func number(in words: UnsafeBufferPointer<UInt16>, at index: Int, count: Int) -> ExactDecimal? {
-        precondition(index >= 0 && index + count <= words.count, "registers of a text are missing in the answer")
-        let bytesAreSwapped = self == .badc || self == .dcba
-        var text: [UInt8] = []
-        for place in index..<index + count {
-            let word = bytesAreSwapped ? words[place].byteSwapped : words[place]
-            text += [UInt8(word >> 8), UInt8(truncatingIfNeeded: word)]
-        }
         let space = UInt8(ascii: " ")
-        let spelt = text.prefix { $0 != 0 }.drop { $0 == space }
+        let spelt = characters(in: words, at: index, count: count).prefix { $0 != 0 }.drop { $0 == space }
         guard let last = spelt.lastIndex(where: { $0 != space }) else { return nil }
         return ExactDecimal(ascii: spelt[...last])
     }

@@ -45,7 +45,8 @@ public enum RegisterType: String, Hashable, Sendable, CaseIterable {
     /// Iskra's power factor: bits 31…24 import (0) or export, bits 23…16 inductive (0) or capacitive, bits 15…0 the
     /// power factor × 10 000. Negative for export.
     case t7
-    /// Two characters a register. As a point it is the number that it spells, as an identity the text itself.
+    /// Two characters a register. As a state and as an identity it is the text itself, as a counter or gauge the number
+    /// that it spells.
     case text
 
     /// How many 16-bit registers a value takes; of text at least one.

@@ -46,14 +46,9 @@ public struct SerialWatch: Hashable, Sendable {
         return serial == new ? nil : serial
     }
 
-    /// The meter does not tell its number.
+    /// The meter does not tell its number: it refuses, or says nothing to this question, which costs its bus a timeout.
     public mutating func refused(at now: Instant) {
         refusals += 1
         nextLook = now + (refusals < 3 ? Self.interval / 60 : Self.longInterval)
-    }
-
-    /// The question was not answered.
-    public mutating func missed(at now: Instant) {
-        nextLook = now + Self.interval / 60
     }
 }

@@ -71,6 +71,13 @@ struct ByteReader {
         return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
     }
 
+    /// The next `count` bytes.
+    mutating func take(_ count: Int) throws(ChunkFault) -> Slice<UnsafeRawBufferPointer> {
+        guard count <= bytes.count - position else { throw .truncated }
+        defer { position += count }
+        return bytes[position..<position + count]
+    }
+
     mutating func little(_ count: Int) throws(ChunkFault) -> UInt64 {
         guard count <= bytes.count - position else { throw .truncated }
         var number: UInt64 = 0

@@ -3,6 +3,7 @@ internal import Metering
 /// Unpacks a chunk's body; total: any bytes give readings or a fault, never a crash.
 struct ChunkDecoder {
     private var predictor = Predictor()
+    private var texts: [ExactText] = []
 
     /// Checks `body` and hands every reading to `take`, in order.
     ///
@@ -20,6 +21,7 @@ struct ChunkDecoder {
         var reader = ByteReader(content)
         guard try reader.byte() == ChunkEncoder.version else { throw .malformed("an unknown version") }
         predictor.begin(book)
+        texts.removeAll(keepingCapacity: true)
         var instant = header.earliest
         var rest = Int(header.count)
         while rest > 0 {
@@ -80,6 +82,7 @@ struct ChunkDecoder {
         var fault: ChunkFault?
         withUnsafeTemporaryAllocation(of: Value.self, capacity: count) { values in
             values.initialize(repeating: .float(0))
+            defer { values.deinitialize() }
             do throws(ChunkFault) { try body(values) } catch { fault = error }
         }
         if let fault { throw fault }
@@ -115,10 +118,29 @@ struct ChunkDecoder {
                 predictor.add(0)
                 run[index] = .decimal(
                     ExactDecimal(isNegative: sign == 1, magnitude: try reader.varint(), exponent: column.exponent))
+            case .text:
+                let (text, number) = try text(&reader, predicted: predicted)
+                predictor.add(number)
+                run[index] = .text(text)
             case nil:
                 throw .malformed("an unknown kind")
             }
         }
+    }
+
+    /// A text and its number.
+    private mutating func text(
+        _ reader: inout ByteReader, predicted: UInt64
+    ) throws(ChunkFault) -> (ExactText, number: UInt64) {
+        let length = try reader.varint()
+        if length == 0 {
+            guard predicted > 0, predicted <= UInt64(texts.count) else { throw .malformed("a text like none before") }
+            return (texts[Int(predicted) - 1], predicted)
+        }
+        guard length <= UInt64(ExactText.maximumBytes) else { throw .malformed("a text of \(length) bytes") }
+        guard let text = ExactText(utf8: try reader.take(Int(length))) else { throw .malformed("no text") }
+        texts.append(text)
+        return (text, UInt64(texts.count))
     }
 
     private func double(_ reader: inout ByteReader) throws(ChunkFault) -> UInt64 {

@@ -11,6 +11,8 @@ internal import Metering
 //         double    XOR, a byte with the zero bytes left out (high nibble leading, low trailing), the rest
 //         integer   zigzag difference of the mantissas
 //         wide      a byte that is 1 for negative, varint magnitude
+//         text      varint length, bytes of UTF-8; a length of 0, which no text has, for the predicted text again.
+//                   What is predicted is its number among the texts written so far, from 1
 //       qualities 2 bits each, four in a byte, if any is not good
 //     4 bytes   CRC-32C of the header's numbers and all bytes before
 //
@@ -24,16 +26,21 @@ struct ChunkEncoder {
     private(set) var writer = ByteWriter()
     private var predictor = Predictor()
     private var columns: [Column] = []
+    /// The texts written out in this chunk.
+    private var texts: [ExactText] = []
     /// By first point: the shape that a run with this first point had last time, which is nearly always the right one.
     private var recent: [Int] = []
 
     /// The shapes that `encode` added to the book since the last call.
     private(set) var newShapes: [Int] = []
+    /// Whether the chunk has texts, which readers of format version 1 do not know.
+    var hasTexts: Bool { !texts.isEmpty }
 
     /// Writes the body up to the checksum, which needs the complete header: see `seal`.
     mutating func encode(_ readings: ArraySlice<Reading>, earliest: Int64, book: inout ShapeBook) {
         writer.bytes.removeAll(keepingCapacity: true)
         newShapes.removeAll(keepingCapacity: true)
+        texts.removeAll(keepingCapacity: true)
         predictor.begin(book)
         writer.bytes.append(Self.version)
         var previous = earliest
@@ -103,8 +110,22 @@ struct ChunkEncoder {
                 writer.bytes.append(number.isNegative ? 1 : 0)
                 writer.varint(number.magnitude)
                 predictor.add(0)
+            case .text(let text):
+                predictor.add(encode(text, predicted: predicted))
             }
         }
+    }
+
+    /// Writes a text and returns its number.
+    private mutating func encode(_ text: ExactText, predicted: UInt64) -> UInt64 {
+        if predicted > 0, texts[Int(predicted) - 1] == text {
+            writer.varint(0)
+            return predicted
+        }
+        writer.varint(UInt64(text.utf8.count))
+        writer.bytes.append(contentsOf: text.utf8)
+        texts.append(text)
+        return UInt64(texts.count)
     }
 
     private mutating func encode(_ rest: UInt64) {

@@ -2,8 +2,12 @@
 enum Schema {
     /// "PRTH": marks the file as a spool (https://www.sqlite.org/pragma.html#pragma_application_id).
     static let application: Int64 = 0x5052_5448
-    /// The version of the tables. A newer one is refused; an older one will be migrated forward.
+    /// The version of a new spool's format. A newer one than this parthe knows is refused; an older one will be migrated
+    /// forward.
     static let version: Int64 = 1
+    /// The version from the first text on: readers of version 1 know numbers only. Who has no texts can go back to a
+    /// parthe that knows no other.
+    static let versionWithTexts: Int64 = 2
     /// SQLite's page size, in bytes: a commit writes whole pages, and most commits are small.
     static let pageSize: Int64 = 1024
 
@@ -62,10 +66,10 @@ enum Schema {
             throw foreign(connection, "it is an SQLite database of another program")
         }
         let version = try connection.integer("PRAGMA user_version") ?? 0
-        guard version <= Self.version else {
+        guard version <= Self.versionWithTexts else {
             throw SpoolError(
                 .newer, operation: "open", path: connection.path,
-                detail: "its format has version \(version), this parthe knows versions up to \(Self.version)")
+                detail: "its format has version \(version), this parthe knows versions up to \(Self.versionWithTexts)")
         }
         return false
     }

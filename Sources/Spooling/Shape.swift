@@ -15,6 +15,8 @@ struct Column: Hashable {
         case integer = 2
         /// A mantissa beyond Int64, written whole.
         case wide = 3
+        /// A text, written whole or as the one before. Spools of format version 1 have none.
+        case text = 4
     }
 
     init(_ reading: Reading) {
@@ -22,6 +24,7 @@ struct Column: Hashable {
             switch reading.value {
             case .float: UInt64(Kind.float.rawValue)
             case .double: UInt64(Kind.double.rawValue)
+            case .text: UInt64(Kind.text.rawValue)
             case .decimal(let number):
                 UInt64(UInt8(bitPattern: number.exponent)) << 8
                     | UInt64((number.magnitude <= UInt64(Int64.max) ? Kind.integer : Kind.wide).rawValue)

@@ -53,8 +53,7 @@ public struct SpoolStatistics: Hashable, Sendable {
 public struct AuditLine: Hashable, Sendable {
     /// The point's key.
     public var key: String
-    /// Count and hash of the readings whose times are frozen, whether they are still held or not. A Double beyond
-    /// ±10^±100 has no normal form: it is counted and adds nothing to the hash.
+    /// Count and hash of the readings whose times are frozen, whether they are still held or not.
     public var digest: ReadingDigest
     /// The earliest phenomenon time among them.
     public var first: Timestamp?
@@ -77,11 +76,7 @@ public struct AuditLine: Hashable, Sendable {
 
     /// Adds one reading.
     mutating func add(_ value: Value, at time: Timestamp) {
-        if let number = value.normalized {
-            digest.add(time, number)
-        } else {
-            digest.add(ReadingDigest(count: 1))
-        }
+        digest.add(time, value)
         widen(first: time, last: time)
     }
 

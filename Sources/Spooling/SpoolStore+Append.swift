@@ -158,8 +158,11 @@ extension SpoolStore {
 
     /// Writes the readings as chunks; false when there is no room.
     private func write(_ readings: [Reading]) throws(SpoolError) -> Bool {
-        // A generous guess; the codec's worst case is 13 bytes a reading and more only for shapes that repeat nothing.
-        let needed = Int64(readings.count) * 16 + 4096
+        // A generous guess; the codec's worst case is 13 bytes a number and more only for shapes that repeat nothing.
+        let texts = readings.reduce(Int64(0)) { sum, reading in
+            if case .text(let text) = reading.value { sum + Int64(text.utf8.count) } else { sum }
+        }
+        let needed = Int64(readings.count) * 16 + texts + 4096
         guard try makeRoom(for: needed) else { return false }
         var ordered = readings
         state.order(&ordered)
@@ -181,6 +184,10 @@ extension SpoolStore {
         }
         encoder.encode(readings, earliest: earliest, book: &state.shapes)
         for number in encoder.newShapes { try writeShape(number) }
+        if encoder.hasTexts, state.version < Schema.versionWithTexts {
+            try connection.execute("PRAGMA user_version = \(Schema.versionWithTexts)", operation: "append readings")
+            state.version = Schema.versionWithTexts
+        }
         let header = ChunkHeader(
             sequence: state.nextSequence, count: Int64(readings.count), boot: state.boot.number, earliest: earliest,
             latest: latest, stored: (state.newest?.stored ?? 0) + Int64(encoder.writer.bytes.count) + 4)

@@ -17,6 +17,8 @@ extension SpoolStore {
     /// What the store knows about its file, and what waits to be written. Its size depends on points, shapes and open
     /// leases, not on readings.
     struct State {
+        /// The version of the file's format.
+        var version = Schema.version
         /// Keys by point number − 1.
         var keys: [String] = []
         var points: [String: PointID] = [:]
@@ -100,6 +102,7 @@ extension SpoolStore {
         let isSameBoot = last?.id == bootID && bootID != "unknown" && !bootID.isEmpty
         let fresh = Boot(number: (last?.number ?? 0) + 1, id: bootID, age: 0, offset: 0, highest: nil)
         var state = State(boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
+        state.version = try archive.connection.integer("PRAGMA user_version") ?? Schema.version
         state.oldest = try archive.header(from: 0)
         state.newest = try archive.header(through: .max)
         if isSameBoot, let newest = state.newest, newest.boot == state.boot.number {

@@ -9,8 +9,9 @@
 // - Start-up, memory and each call cost the same however many readings wait: counts are differences of sequence numbers.
 // - One agent at a time (SpoolLock); others may look (SpoolReader), also with the sqlite3 shell.
 //
-// FORMAT, version 1: an SQLite database, application_id "PRTH", user_version 1, page_size 1024, no auto_vacuum: freed
-// pages are used again, the file does not shrink.
+// FORMAT, version 1, and 2 once there was a text in it: an SQLite database, application_id "PRTH", user_version 1 or 2,
+// page_size 1024, no auto_vacuum: freed pages are used again, the file does not shrink. Version 2 differs in this only:
+// shapes may have columns of texts. The commit that brings the first one sets it.
 //   spool       one row: the random id that makes sequence numbers unique in the world; how often it was opened;
 //               readings ever quarantined, readings found damaged
 //   point       the dictionary: point keys by number, each with a note (JSON) of what it measures, for the time when

@@ -122,6 +122,6 @@ struct ReadCommand: ParsableCommand {
     }
 
     private func text(_ line: MeterReadout.Line) -> String {
-        line.value.map { "\($0)" } ?? "–"
+        line.value.map { "\($0)" } ?? line.text ?? "–"
     }
 }

@@ -56,6 +56,8 @@ import Testing
             ("t6", "01FF FF83", "-1250"),
             ("t7", "FFFF 2694", "-0.9876"),
             ("text", "2020 3030 3132 3334 3500 0000", "12.345"),
+            ("firmware", "5632 2E30 3120 DF20 0000 4141 4141 4141", "V2.01 ß"),
+            ("firmware", "0000 0000 0000 0000 0000 0000 0000 0000", "not available"),
             ("exponent", "04D2 0000 0000 0000 FFFE", "12.34"),
             ("exponent", "04D2 0000 0000 0000 8000", "not available"),
             ("factor", "1171 0001 0000 0000 0000 0000 0000 0000 86A0 0001", "7000100000"),
@@ -256,7 +258,7 @@ import Testing
         let configuration = try #require(read.configuration)
         #expect(configuration.buses.map(\.id) == ["hall", "cellar", "roof"])
         #expect(configuration.buses[1].line?.direction?.delayBefore == .milliseconds(1))
-        #expect(configuration.meters.map(\.points.count) == [2, 25, 10])
+        #expect(configuration.meters.map(\.points.count) == [2, 25, 11])
         #expect(configuration.meters[2].definition.identity?.serial?.count == 8)
         #expect(configuration.meters[2].definition.ratedPower == ExactDecimal(22, exponent: 3))
     }

@@ -112,6 +112,41 @@ import Testing
         _ = try JSON(body)
     }
 
+    /// OGC 18-088: the result of an OM_Observation may be a text; where there is no unit, its members are null.
+    @Test func theDatastreamOfAText() throws {
+        var definition = TestInstallation.meters(1, points: 1)[0].points[0].definition
+        (definition.type, definition.kind, definition.quantity) = (.text, .state, .state)
+        let body = Entities.datastream(
+            Point(meter: "m1", definition: definition, interval: .seconds(1)), name: "gw-test/m1/p1",
+            thing: EntityID(integer: "1")!, sensor: EntityID(text: "s"), observedProperty: EntityID(integer: "3")!)
+        #expect(
+            String(decoding: body, as: UTF8.self)
+                == #"{"name":"gw-test/m1/p1","description":"state: p1","#
+                + #""observationType":"http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Observation","#
+                + #""unitOfMeasurement":{"name":null,"symbol":null,"definition":null},"#
+                + #""properties":{"obis":"1-0:1.7.0","kind":"state","point":"m1/p1"},"#
+                + #""Thing":{"@iot.id":1},"Sensor":{"@iot.id":"s"},"ObservedProperty":{"@iot.id":3}}"#)
+        _ = try JSON(body)
+        // A text that spells a number is a number.
+        definition.kind = .gauge
+        let number = Entities.datastream(
+            Point(meter: "m1", definition: definition, interval: .seconds(1)), name: "gw-test/m1/p1",
+            thing: EntityID(integer: "1")!, sensor: EntityID(text: "s"), observedProperty: EntityID(integer: "3")!)
+        #expect(String(decoding: number, as: UTF8.self).contains("OM_Measurement"))
+    }
+
+    @Test func aTextIsAJSONString() throws {
+        let text = #"V2 "ä" \ /"#
+        let reading = SpooledReading(
+            sequence: SequenceNumber(rawValue: 1), point: PointID(rawValue: 1), phenomenonTime: TestInstallation.noon,
+            value: .text(ExactText(text)!))
+        var body = PostBody()
+        body.write(single: reading, datastream: EntityID(integer: "2")!)
+        #expect(try JSON(body.bytes)["result"] == .string(text))
+        body.write(DeliveryWindow([reading]), 0..<1, datastreams: [reading.point: EntityID(integer: "2")!])
+        #expect(try JSON(body.bytes).array?.first?["dataArray"]?.array?.first?.array?.last == .string(text))
+    }
+
     @Test func textIsEscaped() throws {
         let hard = "a\"b\\c\nd\u{1}e/é\u{1F600}\u{2028}"
         var text = JSONText()

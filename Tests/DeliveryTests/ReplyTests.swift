@@ -107,6 +107,24 @@ import Testing
         #expect(found.map { $0.value?.normalized } == [ExactDecimal(123, exponent: -1), nil, nil, nil])
     }
 
+    @Test func resultsThatAreTextsAreRead() throws {
+        let text = #"""
+            {"value":[
+              {"phenomenonTime":"2026-11-01T00:00:10Z","result":"St\u00f6rung \"3\""},
+              {"phenomenonTime":"2026-11-01T00:00:11Z","result":"12.30"},
+              {"phenomenonTime":"2026-11-01T00:00:12Z","result":12.30},
+              {"phenomenonTime":"2026-11-01T00:00:13Z","result":""},
+              {"phenomenonTime":"2026-11-01T00:00:14Z","result":"a\nb"},
+              {"phenomenonTime":"2026-11-01T00:00:15Z","result":true}]}
+            """#
+        let found = try Replies.observations(Array(text.utf8), pageSize: 100).found
+        #expect(
+            found.map(\.value) == [
+                .text(ExactText("Störung \"3\"")!), .text(ExactText("12.30")!),
+                .decimal(ExactDecimal(1230, exponent: -2)), nil, nil, nil,
+            ])
+    }
+
     @Test func aFullPageOrALinkIsNotComplete() throws {
         let entity = #"{"phenomenonTime":"2026-11-01T00:00:10Z","result":1}"#
         let full = Array("{\"value\":[\(entity),\(entity)]}".utf8)

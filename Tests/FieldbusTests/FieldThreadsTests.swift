@@ -217,6 +217,27 @@ import Testing
         #expect(rig.untrue() == [])
     }
 
+    /// The rest of an answer that stalled is listened for: the next request would collide with it.
+    @Test("An answer that stalls in its middle costs no other: libmodbus #83")
+    func aStallWithinAnAnswer() async throws {
+        let rig = try LineRig(units: [1], faults: ["1:split=700ms"])
+        let settings = rig.bus.settings
+        var link = ModbusLink(settings)
+        let span = RegisterSpan(function: .input, address: 0, count: 10)
+        let timing = Timing(responseTimeout: .seconds(10), byteTimeout: .milliseconds(500))
+        let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1, timing: timing) }
+        guard case .cut = error.code else {
+            Issue.record("\(error)")
+            return
+        }
+        rig.line.setFaults([])
+        try link.read(span, unit: 1, timing: timing)
+        let drained = link.counters.drainedBytes
+        #expect(drained > 0)
+        let verdicts = rig.line.records.map(\.verdict)
+        #expect(verdicts == [.heard, .sent, .heard, .sent])
+    }
+
     @Test("A meter that needs 700 ms is read with no setting at all: mbmd #266, evcc #2227")
     func aSlowMeter() async throws {
         let rig = try LineRig(units: [1], turnaround: .milliseconds(700))

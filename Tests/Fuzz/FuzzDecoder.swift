@@ -12,6 +12,10 @@ public func fuzzDecoder(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let place = Int(point.address) - Int(needed.address)
     let result = words.withUnsafeBufferPointer { RegisterDecoder(point).decode($0, at: place) }
     guard case .value(let value) = result else { return 0 }
+    if case .text(let text) = value {
+        precondition(point.isText && ExactText(text.description) == text, "\(point) gave \(value)")
+        return 0
+    }
     precondition(value.approximate.isFinite, "\(point) gave \(value)")
     // What is delivered is text: it must say the same number.
     if case .decimal(let decimal) = value {
@@ -65,7 +69,9 @@ struct Input {
         default: break
         }
         return PointDefinition(
-            name: "p", quantity: .voltage, unit: Unit.known[0], kind: .gauge, function: .holding, address: 4,
+            name: "p", quantity: .voltage, unit: Unit.known[0], kind: byte() % 2 == 0 ? .gauge : .state,
+            function: .holding,
+            address: 4,
             type: type,
             count: type == .text ? 1 + number(below: 8) : nil, order: order, conversion: conversion,
             notAvailable: [UInt64(word())])

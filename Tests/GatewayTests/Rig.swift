@@ -16,10 +16,14 @@ final class Rig {
     private(set) var platform: ReferencePlatform?
 
     /// `count` meters of `model` as units behind one port, read every `interval`.
-    init(count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", more: String = "") throws {
+    /// With a `definition` the meters are of that one, which the catalogue need not have.
+    init(
+        count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", more: String = "",
+        definition own: MeterDefinition? = nil
+    ) throws {
         SignalQueue.ignorePipe()
         folder = try LabFile.temporaryFolder("parthe-test")
-        let definition = try #require(try Self.definition(model))
+        let definition = try #require(try own ?? Self.definition(model))
         meters = try SimulatedMeters(definition, count: count, layout: .units, truth: folder + "/truth.log")
         let platform = try ReferencePlatform(file: folder + "/platform.db")
         self.platform = platform

@@ -163,6 +163,10 @@ import Testing
     @Test func nobodyIsNoSuccess() async throws {
         let device = try LineDevice.port { _ in nil }
         defer { device.stop() }
+        let rig = try Rig(count: 1)
+        let other = try await Outcome(
+            "bus", "scan", "rtu_over_tcp:127.0.0.1:\(rig.meters.ports[0])", "--config", "/nonexistent/parthe.yaml")
+        #expect(other.code == 69 && other.text.contains("write tcp in place of rtu_over_tcp"), "\(other.text)")
         let silent = try await Outcome(
             "bus", "scan", device.place, "--units", "1-2", "--timeout", "50ms", "--config", "/nonexistent/parthe.yaml")
         #expect(silent.code == 69, "\(silent.text)")

@@ -54,6 +54,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [WordOrder.abcd, .dcba]) func textsOfStatesComeThroughTheEncoder(order: WordOrder) {
+        var point = MeterFixture.point("p", .state, "1", .state, at: 0, .text, order)
+        point.count = 4
+        let encoder = RegisterEncoder(point)
+        for (words, text) in [
+            (encoder.words("Auto"), "Auto"), (encoder.words("Störung 7"), "Störung"), (encoder.words(1.0), "1"),
+        ] {
+            #expect(words.count == 4)
+            #expect(RegisterDecoder(point).decode(words) == .value(.text(ExactText(text)!)))
+        }
+        #expect(RegisterDecoder(point).decode(encoder.words("")) == .notAvailable)
+    }
+
     @Test func whatDoesNotFitIsTheNearestThatDoes() {
         func raw(_ type: RegisterType, _ value: Double) -> [UInt16] {
             RegisterEncoder(MeterFixture.point("p", .voltage, "V", at: 0, type)).words(value)

@@ -175,8 +175,8 @@ import Testing
         script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
         script.expect(.wake, script.question(0..<2))
         var found = script.found(0, 1)
-        found[0].value = ExactDecimal(999)
-        found[1].value = ExactDecimal(10, exponent: -1)
+        found[0].value = .decimal(ExactDecimal(999))
+        found[1].value = .decimal(ExactDecimal(10, exponent: -1))
         script.expect(.asked(found, isComplete: true), Script.settle())
         #expect(script.machine.counts.conflicts == 1)
     }
@@ -189,9 +189,27 @@ import Testing
         script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
         script.expect(.wake, script.question(0..<1))
         var found = script.found(0)
-        found[0].value = ExactDecimal("1.8446744073709552E19")
+        found[0].value = ExactDecimal("1.8446744073709552E19").map { .decimal($0) }
         script.expect(.asked(found, isComplete: true), Script.settle())
         #expect(script.machine.counts.conflicts == 0)
+    }
+
+    /// A text is the same bytes: neither a number that it spells nor another way to write é.
+    @Test func textsAreComparedExactly() {
+        var script = Script()
+        var lease = Script.lease(1, 4)
+        for (index, text) in ["auto", "1.10", "caf\u{E9}", "auto"].enumerated() {
+            lease.readings[index].value = .text(ExactText(text)!)
+        }
+        script.begin(lease, first: .post(0..<4))
+        script.expectWait(.failed(Script.failure(.unclear)), .seconds(3))
+        script.expect(.wake, script.question(0..<4))
+        var found = script.found(0, 1, 2, 3)
+        found[1].value = .decimal(ExactDecimal("1.10")!)
+        found[2].value = .text(ExactText("cafe\u{301}")!)
+        found[3].value = nil
+        script.expect(.asked(found, isComplete: true), Script.settle())
+        #expect(script.machine.counts.conflicts == 3)
     }
 
     @Test func moreThanAPageHalvesTheQuestion() {

@@ -28,7 +28,7 @@ struct DeliveryScript {
     func found(_ positions: Int...) -> [DeliveryMachine.FoundObservation] {
         positions.map {
             let reading = machine.window.readings[$0]
-            return .init(time: reading.phenomenonTime, value: reading.value.normalized)
+            return .init(time: reading.phenomenonTime, value: reading.value)
         }
     }
 

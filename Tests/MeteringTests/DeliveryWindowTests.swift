@@ -44,6 +44,14 @@ import Testing
         #expect(window.unsendable[0].reason.contains("reading 5"))
     }
 
+    @Test func twinTextsAreTheSameBytes() {
+        var twins = (1...3).map { Self.reading($0, 1, 0) }
+        for (index, text) in ["on", "on", "off"].enumerated() { twins[index].value = .text(ExactText(text)!) }
+        let window = DeliveryWindow(twins)
+        #expect(window.verdicts == [.open, .accepted, .refused])
+        #expect(window.unsendable.map(\.sequence.rawValue) == [3])
+    }
+
     @Test func impossibleTimesAreNeverSent() {
         let window = DeliveryWindow([
             Self.reading(1, 1, -Self.noon), Self.reading(2, 1, 0), Self.reading(3, 1, 1 << 60),

@@ -42,6 +42,26 @@ import Testing
         #expect(kept.map(\.value.description) == ["0", "1", "0"])
     }
 
+    /// Texts are kept when they change and at the interval's edge; nothing is calculated with them.
+    @Test(arguments: [
+        (KeepPolicy.all, "a a b b b a a"), (.changes(deadband: 5, heartbeat: .seconds(60)), "a b b a"),
+        (.interval(.seconds(60), .mean), "a b b a"), (.interval(.seconds(60), .max), "a b b a"),
+    ])
+    func textsAreKeptAsTheyAre(policy: KeepPolicy, expected: String) {
+        var filter = KeepFilter(policy, kind: .state)
+        let texts = [(0.0, "a"), (10, "a"), (20, "b"), (30, "b"), (80, "b"), (90, "a"), (100, "a")]
+        var kept = run(
+            &filter,
+            texts.map { seconds, text in
+                var reading = reading(seconds, "0")
+                reading.value = .text(ExactText(text)!)
+                return reading
+            })
+        kept += [filter.end(at: Instant(nanoseconds: 1 << 40), offset: Self.offset), filter.finish()].compactMap { $0 }
+        #expect(kept.map(\.value.description).joined(separator: " ") == expected)
+        #expect(kept.allSatisfy { $0.remark == nil })
+    }
+
     @Test func theMeanOfAnIntervalCarriesItsBounds() {
         var filter = KeepFilter(.interval(.seconds(900), .mean), kind: .gauge)
         var readings = (0..<90).map { reading(Double($0) * 10 + 0.03, String($0)) }

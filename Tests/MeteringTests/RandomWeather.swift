@@ -109,7 +109,7 @@ struct RandomWeather {
         }
         let page = there.shuffled(using: &random).prefix(5)
         return .asked(
-            page.map { .init(time: $0.phenomenonTime, value: $0.value.normalized) },
+            page.map { .init(time: $0.phenomenonTime, value: $0.value) },
             isComplete: there.count <= 5)
     }
 

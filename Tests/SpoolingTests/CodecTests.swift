@@ -6,7 +6,7 @@ import Testing
 @Suite struct CodecTests {
     /// Everything that a meter's register can become, and what it cannot.
     static func value(_ random: inout SeededGenerator) -> Value {
-        switch Int.random(in: 0..<9, using: &random) {
+        switch Int.random(in: 0..<11, using: &random) {
         case 0: .float(Float(bitPattern: UInt32.random(in: 0 ... .max, using: &random)))
         case 1:
             .float([0, -0.0, 230.1, .greatestFiniteMagnitude, .leastNonzeroMagnitude].randomElement(using: &random)!)
@@ -16,6 +16,8 @@ import Testing
         case 5: .decimal(ExactDecimal(Int64.random(in: .min ... .max, using: &random), exponent: -3))
         case 6: .decimal(ExactDecimal(isNegative: Bool.random(using: &random), magnitude: .max, exponent: .max))
         case 7: .decimal(ExactDecimal(Int64.random(in: -5...5, using: &random), exponent: -1))
+        case 8: .text(ExactText(["auto", "manual", "é", "e\u{301}"].randomElement(using: &random)!)!)
+        case 9: .text(ExactText(String(repeating: "ü", count: Int.random(in: 1...120, using: &random)))!)
         default: .decimal(ExactDecimal([.min, .max, 0, 1 << 62].randomElement(using: &random)!, exponent: .min))
         }
     }
@@ -50,6 +52,7 @@ import Testing
         case .double(let number): [1, number.bitPattern]
         case .decimal(let number):
             [number.isNegative ? 3 : 2, number.magnitude, UInt64(UInt8(bitPattern: number.exponent))]
+        case .text(let text): [4] + text.utf8.map(UInt64.init)
         }
     }
 
@@ -169,6 +172,52 @@ import Testing
         #expect(!encoder.newShapes.isEmpty)
         encoder.encode(readings[...], earliest: 0, book: &book)
         #expect(encoder.newShapes.isEmpty)
+    }
+
+    /// A text that a meter repeats is one byte; another one is its bytes.
+    @Test func aTextThatStaysCostsAByte() throws {
+        var encoder = ChunkEncoder()
+        var book = ShapeBook()
+        func encoded(_ texts: [String]) throws -> Int {
+            let readings = texts.enumerated().map { index, text in
+                Reading(
+                    point: PointID(rawValue: 1), instant: Instant(nanoseconds: Int64(index) * 1_000_000_000),
+                    value: .text(ExactText(text)!))
+            }
+            let header = Self.header(readings)
+            encoder.encode(readings[...], earliest: 0, book: &book)
+            #expect(encoder.hasTexts)
+            encoder.seal(header)
+            #expect(try Self.decode(encoder.writer.bytes, header, book, points: 1) == readings)
+            return encoder.writer.bytes.count
+        }
+        let one = try encoded(["firmware 2.01"])
+        let many = try encoded(Array(repeating: "firmware 2.01", count: 101))
+        // Of each further reading the head of its run, five bytes for a second, and one for the text.
+        #expect(many == one + 100 * 7)
+        #expect(try encoded(["firmware 2.01", "firmware 2.02", "firmware 2.01"]) == one + 2 * 7 + 2 * 13)
+        encoder.encode(
+            [Reading(point: PointID(rawValue: 1), instant: Instant(nanoseconds: 0), value: .float(1))], earliest: 0,
+            book: &book)
+        #expect(!encoder.hasTexts)
+    }
+
+    /// Each of these has a fitting checksum, and none is a text.
+    @Test(arguments: [
+        [0], [241, 1] + [UInt8](repeating: 0x41, count: 241), [2, 0x41], [1, 0x0A], [1, 0xFC], [2, 0xC2, 0x85],
+        [0x80], [1, 0x41, 0x41],
+    ])
+    func textsThatAreNone(bytes: [UInt8]) throws {
+        // Version, shape 0, one column: point 1, a text; its instant.
+        func decode(_ bytes: [UInt8]) throws -> [Reading] {
+            var body: [UInt8] = [1, 0, 1, 2, Column.Kind.text.rawValue, 0] + bytes
+            let header = ChunkHeader(sequence: 1, count: 1, boot: 1, earliest: 0, latest: 0, stored: 0)
+            let crc = body.withUnsafeBytes { CRC32C.checksum(words: header.words, $0) }
+            body += (0..<4).map { UInt8(truncatingIfNeeded: crc >> UInt32(8 * $0)) }
+            return try Self.decode(body, header, ShapeBook(), points: 1)
+        }
+        #expect(try decode([1, 0x41]).map(\.value) == [.text(ExactText("A")!)])
+        #expect(throws: ChunkFault.self) { try decode(bytes) }
     }
 
     @Test func aFullBookOfShapesOnlyCostsBytes() throws {

@@ -81,10 +81,10 @@ import Testing
 
     @Test func aNewerFormatIsRefused() throws {
         try withFolder { folder in
-            try open(folder).connection.execute("PRAGMA user_version = 2")
+            try open(folder).connection.execute("PRAGMA user_version = 3")
             let error = failure { _ = try open(folder) }
             #expect(error?.code == .newer)
-            #expect(error?.detail == "its format has version 2, this parthe knows versions up to 1")
+            #expect(error?.detail == "its format has version 3, this parthe knows versions up to 2")
             #expect(failure { _ = try SpoolStore.openForReading(directory: folder) }?.code == .newer)
         }
     }

@@ -38,7 +38,9 @@ import Testing
                 if index % points.count == 0 { instant += Int64.random(in: 2_000_000...900_000_000, using: &random) }
                 return Reading(
                     point: points[index % points.count], instant: Instant(nanoseconds: instant),
-                    value: .float(Float.random(in: 0...500, using: &random)),
+                    value: index % points.count == 3
+                        ? .text(ExactText(["auto", "manual", "Störung"].randomElement(using: &random)!)!)
+                        : .float(Float.random(in: 0...500, using: &random)),
                     quality: Int.random(in: 0..<9, using: &random) == 0 ? .uncertain : .good)
             }
             if Int.random(in: 0..<10, using: &random) == 0 { offset.nanoseconds += 5_000_000_000 }
@@ -104,11 +106,11 @@ import Testing
             var lines = (0..<points.count).map { AuditLine(key: "meter/p\($0)") }
             for row in durable.rows {
                 let index = Int(row.reading.point.rawValue) - 1
-                guard let time = row.time, let value = row.reading.value.normalized else {
+                guard let time = row.time else {
                     lines[index].unfrozen += 1
                     continue
                 }
-                lines[index].digest.add(time, value)
+                lines[index].digest.add(time, row.reading.value)
                 lines[index].first = min(lines[index].first ?? time, time)
                 lines[index].last = max(lines[index].last ?? time, time)
             }

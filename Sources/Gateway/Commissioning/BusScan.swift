@@ -170,6 +170,7 @@ public struct BusScan: ~Copyable {
             let (presence, others) = try look(for: unit, line)
             done += 1
             strangers.formUnion(others)
+            if case .garbled = presence, found.isEmpty, try speaksTCP(unit) { return }
             book(unit, line, presence)
             tell(unit, line, of: total, presence, progress)
         }
@@ -183,6 +184,22 @@ public struct BusScan: ~Copyable {
             } else {
                 notes.append("a frame of unit \(unit) was heard, but it does not answer: another master may ask it")
             }
+        }
+    }
+
+    /// Whether a converter that sends garbage is no converter: then every unit id would look garbled.
+    private mutating func speaksTCP(_ unit: UInt8) throws(AgentError) -> Bool {
+        guard case .rtuOverTCP = choice.settings.endpoint else { return false }
+        var step = BusStep.read(RegisterSpan(function: .holding, address: 0, count: 2), of: unit)
+        step.isOtherFraming = true
+        step.timeoutMilliseconds = timeoutMilliseconds
+        let answer = try access.take(step)
+        switch answer.error?.code {
+        case nil, .exception:
+            obstacle = ModbusError(
+                code: .speaksTCP, endpoint: choice.settings.endpoint.description, transport: .rtuOverTCP, unit: unit)
+            return true
+        default: return false
         }
     }
 
@@ -247,8 +264,8 @@ public struct BusScan: ~Copyable {
     ) {
         var isFound = true
         switch presence {
-        case .nobody, .obstacle: isFound = false
-        case .answers, .garbled: break
+        case .nobody, .obstacle, .garbled: isFound = false
+        case .answers: break
         }
         let each = (BootClock.now - begin) / max(1, done)
         progress(

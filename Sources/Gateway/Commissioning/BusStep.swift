@@ -48,6 +48,9 @@ struct BusStep: Codable, Equatable, Sendable {
     /// The speeds that a line may have.
     static let bauds = 300...921_600
 
+    /// The longest wait of a step for a connection, in milliseconds: no agent's bus is lent for longer than 2 s.
+    static let longestConnect: Int64 = 1500
+
     /// The question for `span`.
     static func read(_ span: RegisterSpan, of unit: UInt8) -> BusStep {
         BusStep(
@@ -142,7 +145,7 @@ extension BusStep {
     }
 
     private func put(to link: inout ModbusLink, _ bus: BusSettings, _ answer: inout BusAnswer) throws(ModbusError) {
-        try link.connect()
+        try link.connect(within: .milliseconds(Self.longestConnect))
         let timing = timing(bus, link.timeout(of: unit), elapsed: BootClock.now - answer.begin)
         switch question {
         case .connection: break

@@ -29,7 +29,7 @@ struct BenchCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Eight meters on one emulated line, beside loops in C.")
         @Option(help: "The C program line.") var baseline: String
-        @Option(help: "How long each of the nine runs takes.") var seconds = 40
+        @Option(help: "How long each of the twelve runs takes.") var seconds = 40
 
         func run() throws {
             for line in try LineBench(baseline: baseline, seconds: max(15, seconds)).run() { Output.line(line) }

@@ -35,7 +35,8 @@ struct TruthTail {
     private mutating func takeLines() {
         let lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for line in lines.dropLast() {
-            let fields = line.split(separator: UInt8(ascii: " "))
+            // The last column is the value; a text may have spaces in it.
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
             guard fields.count == 5, fields[4] != [UInt8(ascii: "-")] else { continue }
             served += 1
             let key = String(decoding: fields[1], as: UTF8.self) + "/" + String(decoding: fields[2], as: UTF8.self)

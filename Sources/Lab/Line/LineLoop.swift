@@ -22,8 +22,6 @@ final class LineLoop: @unchecked Sendable {
 
     /// While nobody has the port open it is looked at so often.
     private static let attendance = Duration.milliseconds(1)
-    /// The truth log is written when nothing is due for so long.
-    private static let leisure = Duration.milliseconds(3)
 
     init(
         _ model: LineModel, units: [LineUnit], name: String, listener: Descriptor?, shared: SharedLine, wake: WakeUp,
@@ -51,7 +49,6 @@ final class LineLoop: @unchecked Sendable {
             advance()
             let now = BootClock.now
             var wait = model.deadline.map { $0 - now } ?? .seconds(3600)
-            if wait > Self.leisure, let truth, !truth.isEmpty { truth.flush() }
             let isWatched = port != nil && isAttended
             if port != nil, !isAttended { wait = min(wait, Self.attendance) }
             let descriptors = [
@@ -59,13 +56,15 @@ final class LineLoop: @unchecked Sendable {
             ]
             let ready = Poller.readable(descriptors, within: max(.zero, wait))
             if ready.contains(0) { wake.take() }
-            if port != nil, !isAttended || ready.contains(1) { readPort() }
-            if ready.contains(2) { readConnection() }
+            // Also when the wait has ended for another reason: what the master sent while this machine was busy with
+            // others came before the bytes that are due now.
+            if port != nil { readPort() }
+            if connection >= 0 { readConnection() }
             if ready.contains(3) { accept() }
         }
         unplug()
         publish()
-        truth?.flush()
+        truth?.stop()
     }
 
     private func grantWishes() {
@@ -199,49 +198,5 @@ final class LineLoop: @unchecked Sendable {
     private func hangUp() {
         if connection >= 0 { close(connection) }
         connection = -1
-    }
-}
-
-/// The truth log of an emulated line: one line of JSON for each frame and event.
-final class LineTruth {
-    private let descriptor: Int32
-    private let path: String
-    private var buffer: [UInt8] = []
-    private var hasFailed = false
-
-    /// Opens `path` for appending.
-    init(path: String) throws(LabError) {
-        self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw LabError(.file, "\(path): cannot open: \(String(cString: strerror(errno)))")
-        }
-    }
-
-    deinit {
-        close(descriptor)
-    }
-
-    /// Whether everything is written.
-    var isEmpty: Bool { buffer.isEmpty }
-
-    func add(_ record: LineRecord) {
-        record.json.append(to: &buffer)
-        buffer.append(UInt8(ascii: "\n"))
-    }
-
-    /// Writes what has gathered; says once when the file takes no more.
-    func flush() {
-        var rest = buffer[...]
-        while !rest.isEmpty, !hasFailed {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            if count < 0 {
-                hasFailed = true
-                Output.error("\(path): the truth log ends here: \(String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(max(0, count))
-        }
-        buffer.removeAll(keepingCapacity: true)
     }
 }

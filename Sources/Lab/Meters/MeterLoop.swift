@@ -221,6 +221,7 @@ final class MeterLoop: @unchecked Sendable {
         let now = BootClock.now
         let offset = BootClock.offset
         let addresses = Int(request.address)..<Int(request.address) + Int(request.count)
+        if meter.hasTexts { meter.texts = shared.withLock { $0.texts[index] ?? [:] } }
         meter.renew(function, addresses, at: now, offset)
         guard modbus_reply(modbus.raw, frame, Int32(length), meter.mapping) >= 0 else { return false }
         if truth != nil, let answer = meter.answer(function, addresses, at: offset.timestamp(of: now)) {

@@ -9,6 +9,7 @@ struct RegisterEncoder {
     private let offset: Double
     private let notAvailable: [UInt64]
     private let isCounter: Bool
+    private let isText: Bool
 
     init(_ point: PointDefinition) {
         type = point.type
@@ -18,11 +19,13 @@ struct RegisterEncoder {
         offset = Value.decimal(point.conversion.offset).approximate
         notAvailable = point.notAvailable
         isCounter = point.kind == .counter
+        isText = point.isText
     }
 
     /// The registers that say `value`. What does not fit becomes the nearest that does; a code that means "no value"
     /// becomes its neighbour.
     func words(_ value: Double) -> [UInt16] {
+        if isText { return words("\(Self.signed(value.isFinite ? value.rounded() : 0, Int64.max))") }
         if type == .text { return text((value - offset) / scale) }
         var bits = bits((value - offset) / scale)
         if notAvailable.contains(bits) { bits = bits == 0 ? 1 : bits - 1 }
@@ -64,7 +67,16 @@ struct RegisterEncoder {
         let digits = Array(String(Self.signed(whole, Int64.max)).utf8)
         let space = UInt8(ascii: " ")
         let padded = Array(repeating: space, count: max(0, length - digits.count)) + digits
-        let bytes = digits.count <= length ? padded : Array(repeating: UInt8(ascii: "9"), count: length)
+        return words(of: digits.count <= length ? padded : Array(repeating: UInt8(ascii: "9"), count: length))
+    }
+
+    /// The registers that say a text, as far as it fits; zeros behind it.
+    func words(_ text: String) -> [UInt16] {
+        let bytes = text.utf8.prefix(2 * count)
+        return words(of: bytes + Array(repeating: 0, count: 2 * count - bytes.count))
+    }
+
+    private func words(of bytes: [UInt8]) -> [UInt16] {
         let bytesAreSwapped = order == .badc || order == .dcba
         return (0..<count).map { place in
             let word = UInt16(bytes[2 * place]) << 8 | UInt16(bytes[2 * place + 1])

@@ -10,6 +10,10 @@ final class SimulatedMeter {
     private var last: Instant?
     /// The registers as libmodbus answers from them.
     let mapping: UnsafeMutablePointer<modbus_mapping_t>
+    /// What its texts say, by point.
+    var texts: [String: String] = [:]
+    /// Whether it has points that are texts.
+    let hasTexts: Bool
 
     /// A point with its way from the building to the registers.
     private struct Served {
@@ -29,6 +33,7 @@ final class SimulatedMeter {
                 definition: $0, source: PointSource($0), encoder: RegisterEncoder($0), decoder: RegisterDecoder($0),
                 addresses: $0.span.addresses)
         }
+        hasTexts = definition.points.contains(where: \.isText)
         let holding = Self.bounds(of: points, .holding)
         let input = Self.bounds(of: points, .input)
         let mapping = modbus_mapping_new_start_address(
@@ -57,7 +62,10 @@ final class SimulatedMeter {
         let ofDay = offset.timestamp(of: now).milliseconds % 86_400_000
         building.advance(by: elapsed, hour: Double(ofDay) / 3_600_000)
         for point in points where point.definition.function == function && point.addresses.overlaps(addresses) {
-            let words = point.encoder.words(point.source.value(in: building, phases: phases))
+            let text = hasTexts && point.definition.isText ? texts[point.definition.name] : nil
+            let words =
+                text.map { point.encoder.words($0) }
+                ?? point.encoder.words(point.source.value(in: building, phases: phases))
             let table = registers(of: function)
             for (place, word) in words.enumerated() {
                 table.words[point.addresses.lowerBound - table.start + place] = word

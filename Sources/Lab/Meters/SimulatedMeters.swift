@@ -52,6 +52,8 @@ public final class SimulatedMeters: Sendable {
     /// What the loop and its owner share.
     struct Shared {
         var misbehaviours: [Int: (kind: Misbehaviour, times: Int?)] = [:]
+        /// By meter and point.
+        var texts: [Int: [String: String]] = [:]
         var functionCounts: [UInt8: Int] = [:]
         var requestCounts: [Int]
         var recent: [Request] = []
@@ -108,6 +110,12 @@ public final class SimulatedMeters: Sendable {
     /// Makes the meter at `index` misbehave, for the next `times` requests or until told otherwise; nil cures it.
     public func setMisbehaviour(_ misbehaviour: Misbehaviour?, of index: Int, times: Int? = nil) {
         shared.withLock { $0.misbehaviours[index] = misbehaviour.map { ($0, times) } }
+    }
+
+    /// Gives a point that is a text another one, from the next request on; without one it says a number. What does not
+    /// fit is cut off.
+    public func setText(_ text: String, of point: String, of index: Int) {
+        shared.withLock { $0.texts[index, default: [:]][point] = text }
     }
 
     /// How often each function code has arrived, from any client.

@@ -5,7 +5,8 @@ internal import Metering
 ///
 ///     1793491210123 meter-1 voltage-l1 436614ae 230.08078
 ///
-/// The columns are the time in milliseconds since 1970, the meter, the point, its registers in hexadecimal, its value.
+/// The columns are the time in milliseconds since 1970, the meter, the point, its registers in hexadecimal, its value:
+/// a number, a text as a JSON string, or `-` for none.
 final class TruthLog {
     private let descriptor: Int32
     private let path: String

@@ -16,7 +16,8 @@ public struct PlatformAudit: Hashable, Sendable {
         public var copies: Int
         /// Copies with another value than the first of their time.
         public var conflicts: Int
-        /// Results that are no number, or one with more digits than an exact decimal holds: they are in no hash.
+        /// Results that are neither a number (of no more digits than an exact decimal holds) nor a text that a meter can
+        /// have: they are in no hash.
         public var notNumbers: Int
         /// The wrapping sum of `ReadingDigest.member` over the first Observation of every phenomenon time.
         public var hash: UInt64
@@ -73,21 +74,23 @@ extension Store {
         let statement = try database.statement(
             "SELECT time, result FROM observations WHERE datastream = ? ORDER BY time, id")
         statement.bind(1, line.id)
-        var previous: (time: Int64, value: ExactDecimal?, text: String)?
+        var previous: (time: Int64, value: Value?, text: String)?
         while try statement.step() {
             let time = Timestamp(milliseconds: statement.integer(0))
             let text = statement.text(1)
-            let value = ExactDecimal(ascii: text.utf8)?.normalized
+            let value = Self.value(of: text)
             line.rows += 1
             if let previous, previous.time == time.milliseconds {
                 line.copies += 1
-                let isSame = value == nil || previous.value == nil ? text == previous.text : value == previous.value
-                if !isSame { line.conflicts += 1 }
+                let isSame: Bool? = if let value, let first = previous.value { value.isSame(as: first) } else { nil }
+                if !(isSame ?? text.utf8.elementsEqual(previous.text.utf8)) { line.conflicts += 1 }
                 continue
             }
             line.distinct += 1
             if let value {
-                line.hash &+= ReadingDigest.member(time, value)
+                var digest = ReadingDigest()
+                digest.add(time, value)
+                line.hash &+= digest.hash
             } else {
                 line.notNumbers += 1
             }
@@ -95,6 +98,13 @@ extension Store {
             line.last = time
             previous = (time.milliseconds, value, text)
         }
+    }
+
+    /// What a result says, which is stored as the JSON it came as.
+    private static func value(of result: String) -> Value? {
+        if let number = ExactDecimal(ascii: result.utf8) { return .decimal(number) }
+        guard result.first == "\"", let text = (try? JSONParser.parse(Array(result.utf8)))?.text else { return nil }
+        return ExactText(text).map { .text($0) }
     }
 }
 
