@@ -62,12 +62,13 @@ eventually() {
 
 FOLDER=/var/parthe
 SOCKET=/run/parthe.sock
+# What every command that looks at the agent is told.
+FILES="--config $FOLDER/parthe.yaml --share /parthe/share --socket $SOCKET"
 AGENT=
 
 start_agent() {
     mkdir -p $FOLDER
-    parthe run --config $FOLDER/parthe.yaml --state $FOLDER/spool --socket $SOCKET --share /parthe/share \
-        2>>/out/agent.log &
+    parthe run $FILES --state $FOLDER/spool 2>>/out/agent.log &
     AGENT=$!
     eventually 30 answers || { echo "the agent does not answer"; tail -20 /out/agent.log; return 1; }
 }

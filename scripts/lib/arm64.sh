@@ -58,11 +58,11 @@ arm64_sysroot() {
     debian_folder "$ARM64_SUITE" "$sysroot" --variant=extract --architectures=arm64 --include="$packages"
     if [ -d "$sysroot/lib" ] && [ ! -L "$sysroot/lib" ]; then
         cp -an "$sysroot/lib/." "$sysroot/usr/lib/"
-        rm -rf "$sysroot/lib"
+        rm -rf "${sysroot:?}/lib"
     fi
     ln -sfn usr/lib "$sysroot/lib"
     # Only the libraries: programs that run here under qemu take files from this folder first, and its /dev is none.
-    rm -rf "$sysroot"/{boot,dev,etc,home,media,mnt,opt,proc,root,run,srv,sys,tmp,var}
+    rm -rf "${sysroot:?}"/{boot,dev,etc,home,media,mnt,opt,proc,root,run,srv,sys,tmp,var}
     # A link such as libm.so -> /lib/… leads to this machine's own libraries; relative it stays inside.
     find "$sysroot/usr/lib" -xtype l -lname '/*' | while read -r link; do
         target=$(readlink "$link")
@@ -102,7 +102,7 @@ JSON
 arm64_build() {
     local product output
     [ "$(id -u)" -eq 0 ] || skip "cross-building needs root, for chroot: sudo $0"
-    need_packages mmdebstrap binutils-aarch64-linux-gnu
+    need_packages mmdebstrap || skip "mmdebstrap cannot be installed."
     mkdir -p "$ARM64/build"
     arm64_compiler
     arm64_runtime

@@ -39,7 +39,7 @@ debian_apt() {
         -o "Dir::Cache=$folder/cache" -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/none" \
         -o Dir::Etc::Preferences=/dev/null -o "Dir::Etc::PreferencesParts=$folder/none" -o "APT::Architecture=$arch" \
         -o "APT::Architectures=$arch" -o "APT::Sandbox::User=$(id -un)" -o Acquire::Languages=none \
-        -o Acquire::Check-Valid-Until=false "$@"
+        -o Acquire::Check-Valid-Until=false -o APT::Update::Error-Mode=any "$@"
 }
 
 # Reads the index of SUITE and ARCH anew, once in a run.

@@ -17,7 +17,7 @@ VM_MODULES="configfs gpio-sim"
 
 # Kernel, modules and busybox, once.
 vm_prepare() {
-    local package name module
+    local package name
     [ -e "$VM/ready" ] && return
     step "Fetching a kernel with gpio-sim for $ARCH …"
     rm -rf "$VM"
@@ -118,7 +118,7 @@ vm_run() {
         -append "console=hvc0 quiet loglevel=4 panic=-1 rdinit=/init random.trust_bootloader=on random.trust_cpu=on" \
         "${serial[@]}" -device virtio-serial-pci -chardev stdio,id=console,signal=off -device virtconsole,chardev=console \
         -chardev "file,id=out,path=$out/out.tar" -device virtserialport,chardev=out,name=out \
-        </dev/null > >(tr -d '\r' | tee "$out/console" | grep --line-buffered -v '^@@') &
+        </dev/null > >(sed -u 's,\r$,,' | tee "$out/console" | grep --line-buffered -v '^@@') &
     VM_PID=$!
     wait "$VM_PID" || status=$?
     VM_PID=
