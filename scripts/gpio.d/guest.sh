@@ -45,6 +45,19 @@ pulses() {
     parthe-lab pulses "$line" "$@" >/tmp/pulses
 }
 
+# The same in the background, from its first pulse on; end_pulses waits for its end.
+GENERATOR=
+begin_pulses() {
+    local line
+    line=$(pull_file "$1" "$2")
+    shift 2
+    rm -f /tmp/pulses
+    parthe-lab pulses "$line" "$@" >/tmp/pulses &
+    GENERATOR=$!
+    eventually 20 grep -q ready /tmp/pulses
+}
+end_pulses() { wait "$GENERATOR"; }
+
 # What the generator says of a property, in FILE or the last run: made pulses, made latest_ms FILE.
 made() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "${2:-/tmp/pulses}"; }
 

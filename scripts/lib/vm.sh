@@ -113,7 +113,7 @@ vm_run() {
     esac
     # One processor: with two, the host may let one of them wait for milliseconds in the middle of an interrupt, as no
     # board does, and the kernel then takes two edges for one.
-    timeout -k 5 "$limit" "${qemu[@]}" -smp 1 -m 640 -accel tcg,thread=multi -nodefaults -no-reboot -display none \
+    timeout -k 5 "$limit" "${qemu[@]}" -smp 1 -m 640 -accel tcg,tb-size=256 -nodefaults -no-reboot -display none \
         -kernel "$VM/vmlinuz" -initrd "$out/guest.cpio" \
         -append "console=hvc0 quiet loglevel=4 panic=-1 rdinit=/init random.trust_bootloader=on random.trust_cpu=on" \
         "${serial[@]}" -device virtio-serial-pci -chardev stdio,id=console,signal=off -device virtconsole,chardev=console \
