@@ -52,7 +52,7 @@ arm64_sysroot() {
     local sysroot=$ARM64/sysroot packages stamp link target name
     packages=libc6-dev,libstdc++-$ARM64_GCC-dev,libgcc-$ARM64_GCC-dev,linux-libc-dev
     for name in $PACKAGES; do case $name in *-dev) packages+=,$name ;; esac; done
-    stamp="$(arm64_swift_version) $packages"
+    stamp="2 $(arm64_swift_version) $packages"
     [ "$(cat "$ARM64/sysroot.ready" 2>/dev/null)" = "$stamp" ] && return
     step "Fetching the C libraries of Debian $ARM64_SUITE for arm64 …"
     debian_folder "$ARM64_SUITE" "$sysroot" --variant=extract --architectures=arm64 --include="$packages"
@@ -61,6 +61,8 @@ arm64_sysroot() {
         rm -rf "$sysroot/lib"
     fi
     ln -sfn usr/lib "$sysroot/lib"
+    # Only the libraries: programs that run here under qemu take files from this folder first, and its /dev is none.
+    rm -rf "$sysroot"/{boot,dev,etc,home,media,mnt,opt,proc,root,run,srv,sys,tmp,var}
     # A link such as libm.so -> /lib/… leads to this machine's own libraries; relative it stays inside.
     find "$sysroot/usr/lib" -xtype l -lname '/*' | while read -r link; do
         target=$(readlink "$link")

@@ -36,6 +36,9 @@ public struct BusChoice: Sendable {
     let isConfigured: Bool
     let options: Agent.Options
 
+    /// Whether it is a Modbus TCP endpoint, where other unit ids are possible than on a line.
+    var isTCP: Bool { if case .tcp = settings.endpoint { true } else { false } }
+
     /// The meters of the configuration on this bus.
     var meters: [Meter] {
         guard isConfigured else { return [] }

@@ -88,12 +88,7 @@ public struct BusScan: ~Copyable {
 
     /// A scan of `choice`.
     public init(_ choice: BusChoice, _ options: Options) throws(AgentError) {
-        self.choice = choice
-        self.options = options
-        var isTCP = false
-        if case .tcp = choice.settings.endpoint { isTCP = true }
-        isBehindGateway = isTCP
-        absent = isTCP ? [10, 11] : []
+        let isTCP = choice.isTCP
         if let wrong = options.units.first(where: { !isTCP && !(1...247).contains($0) || 248...254 ~= $0 }) {
             throw AgentError(
                 code: .usage, message: "unit \(wrong) cannot be on this bus",
@@ -104,6 +99,16 @@ public struct BusScan: ~Copyable {
                 code: .usage, message: "the configuration has no bus at \(choice.settings.id): nothing can be written",
                 hint: "scan without --write, and put the bus that is offered into the configuration first")
         }
+        self.init(checked: choice, options)
+    }
+
+    // Apart, because Swift 6.2.3 of Debian fails on errors thrown where a value that is not copied is there by half.
+    private init(checked choice: BusChoice, _ options: Options) {
+        self.choice = choice
+        self.options = options
+        let isTCP = choice.isTCP
+        isBehindGateway = isTCP
+        absent = isTCP ? [10, 11] : []
         units = options.units.isEmpty ? Array(1...247) + (isTCP ? [255, 0] : []) : options.units
         lines = choice.lines.isEmpty ? [nil] : choice.lines.map(Optional.some)
         timeoutMilliseconds =

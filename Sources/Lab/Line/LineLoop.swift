@@ -51,7 +51,7 @@ final class LineLoop: @unchecked Sendable {
             var wait = model.deadline.map { $0 - now } ?? .seconds(3600)
             let isWatched = port != nil && isAttended
             if port != nil, !isAttended { wait = min(wait, Self.attendance) }
-            let descriptors = [
+            let descriptors: [Int32] = [
                 wake.descriptor, isWatched ? port?.descriptor ?? -1 : -1, connection, listener?.raw ?? -1,
             ]
             let ready = Poller.readable(descriptors, within: max(.zero, wait))
