@@ -342,7 +342,7 @@ import Testing
             switch number {
             case 0: [.pause(milliseconds: 700), Self.answer(request)]
             // Late by less than the 700 ms: it collides with the request to unit 2 unless that waits.
-            case 1: [.pause(milliseconds: 200), Self.answer(request)]
+            case 1: [.pause(milliseconds: 600), Self.answer(request)]
             default: request[0] == 2 ? [Self.answer(request, 2)] : []
             }
         }
