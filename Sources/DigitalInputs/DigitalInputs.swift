@@ -21,7 +21,13 @@ public actor DigitalInputs {
     /// A line that is watched, in a box, because collections hold no `~Copyable` values.
     private final class Watched {
         let line: GPIOLine
-        init(_ line: consuming GPIOLine) { self.line = line }
+        /// Where it is, in words.
+        let place: String
+
+        init(_ line: consuming GPIOLine) {
+            place = "\(line.info.chip) line \(line.info.offset) (\(line.info.device))"
+            self.line = line
+        }
     }
 
     private struct Entry {
@@ -50,6 +56,8 @@ public actor DigitalInputs {
     private nonisolated let watchers = Mutex<[String: [@Sendable (LineEdge) -> Bool]]>([:])
     private nonisolated let isStopping = Atomic(false)
     private var entries: [Entry]
+    /// When every input was looked at, whether or not something was to be done.
+    private var lastLook = Instant(nanoseconds: 0)
 
     /// A total to set.
     private struct Question {
@@ -63,7 +71,7 @@ public actor DigitalInputs {
     public static let longestWait = Duration.seconds(10)
     /// What a line's user is called: seen by others in `gpioinfo`.
     public static let consumer = "parthe"
-    /// The schedule is looked at again at least this often, so that a step of the wall clock is noticed.
+    /// Every input is looked at this often, so that a step of the wall clock is noticed.
     private static let longestSleep = Duration.seconds(1)
 
     /// The inputs `settings`; `ids` names the spool's number of every point key, `memory` is what was remembered.
@@ -121,8 +129,12 @@ public actor DigitalInputs {
     public func run() async {
         while !isStopping.load(ordering: .acquiring) {
             attach()
-            wait()
-            for index in entries.indices { serve(index) }
+            let ready = wait()
+            // An edge costs the work for its own line only.
+            let (now, offset) = (BootClock.now, BootClock.offset)
+            let isLook = now - lastLook >= Self.longestSleep
+            if isLook { lastLook = now }
+            for index in entries.indices where isLook || isDue(index, ready, now, offset) { serve(index) }
             answerQuestions()
         }
         // What the kernel still holds counts as well.
@@ -174,17 +186,28 @@ public actor DigitalInputs {
         publish(index)
     }
 
-    private func wait() {
+    /// Waits for an edge, for the next thing to do, or to be woken; returns the lines' descriptors that can be read.
+    private func wait() -> [Int32] {
         let (now, offset) = (BootClock.now, BootClock.offset)
-        var deadline = now + Self.longestSleep
+        var deadline = lastLook + Self.longestSleep
         var descriptors = [waker.descriptor]
-        for entry in entries {
-            if let watched = entry.watched { descriptors.append(watched.line.descriptor) }
-            if let next = entry.logic.deadline(offset: offset) { deadline = min(deadline, next) }
-            if entry.watched == nil, let next = entry.backoff.nextTry { deadline = min(deadline, next) }
+        for index in entries.indices {
+            if let watched = entries[index].watched {
+                descriptors.append(watched.line.descriptor)
+            } else if let next = entries[index].backoff.nextTry {
+                deadline = min(deadline, next)
+            }
+            if let next = entries[index].logic.deadline(offset: offset) { deadline = min(deadline, next) }
         }
         let rest = max(0, (deadline - now).wholeMilliseconds + 1)
-        if Poller.readable(descriptors, within: Int32(clamping: rest)).contains(waker.descriptor) { waker.drain() }
+        let ready = Poller.readable(descriptors, within: Int32(clamping: rest))
+        if ready.contains(waker.descriptor) { waker.drain() }
+        return ready
+    }
+
+    private func isDue(_ index: Int, _ ready: [Int32], _ now: Instant, _ offset: ClockOffset) -> Bool {
+        if let watched = entries[index].watched, ready.contains(watched.line.descriptor) { return true }
+        return entries[index].logic.deadline(offset: offset).map { $0 <= now } ?? false
     }
 
     private func serve(_ index: Int) {
@@ -258,9 +281,7 @@ public actor DigitalInputs {
         let entry = entries[index]
         let now = BootClock.now
         shared.withLock { status in
-            status[index].place = entry.watched.map {
-                "\($0.line.info.chip) line \($0.line.info.offset) (\($0.line.info.device))"
-            }
+            status[index].place = entry.watched?.place
             status[index].error = entry.error
             status[index].failingSince = entry.failingSince
             status[index].update(entry.logic, entry.settings, at: now)

@@ -12,7 +12,8 @@ public struct ContactState: Hashable, Sendable {
     public private(set) var changes: UInt64 = 0
     /// Edges that the kernel saw and nobody read.
     public private(set) var lostEdges: UInt64 = 0
-    private var sequence: UInt32?
+    /// The last edge's number: 0 before the first, since the kernel counts from 1 for each request.
+    private var sequence: UInt32? = 0
     private var told: Instant?
 
     /// What is to be told.
@@ -62,7 +63,7 @@ public struct ContactState: Hashable, Sendable {
 
     /// The line is asked for anew and is at `level`; returns what is to be told when it is another.
     public mutating func resume(level: Bool, at now: Instant) -> Report? {
-        sequence = nil
+        sequence = 0
         guard level != isActive else { return nil }
         changes += 1
         (isActive, since, told) = (level, now, now)

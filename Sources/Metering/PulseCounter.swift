@@ -60,7 +60,8 @@ public struct PulseCounter: Hashable, Sendable {
     private var begin: Instant?
     /// Whether that is so because the edge was lost.
     private var beginIsLost = false
-    private var sequence: UInt32?
+    /// The last edge's number: 0 before the first, since the kernel counts from 1 for each request.
+    private var sequence: UInt32? = 0
     /// When the last pulse that was counted ended.
     public private(set) var last: Instant?
     /// From the last pulse but one to the last.
@@ -98,7 +99,7 @@ public struct PulseCounter: Hashable, Sendable {
         isActive = level
         begin = nil
         beginIsLost = false
-        sequence = nil
+        sequence = 0
         spacing = nil
     }
 

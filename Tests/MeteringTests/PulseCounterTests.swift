@@ -90,6 +90,16 @@ private func at(_ milliseconds: Double) -> Instant { Instant(nanoseconds: Int64(
         #expect(counter.count == truth, "seed \(seed)")
     }
 
+    @Test func edgesLostBeforeTheFirstThatIsReadAreTold() {
+        var counter = PulseCounter(.init(), level: false)
+        // Lost: two pulses.
+        #expect(counter.take(LineEdge(at(50), isActive: true, sequence: 5)) == .init(pulses: 2, lostEdges: 4))
+        counter.resume(level: true)
+        // Lost: the end of a pulse whose begin nobody saw, and the begin of the one that ends now.
+        #expect(counter.take(LineEdge(at(90), isActive: false, sequence: 3)) == .init(pulses: 1, lostEdges: 2))
+        #expect(counter.recovered == 3)
+    }
+
     @Test func aLineThatWasAwayBeginsAnew() {
         var counter = PulseCounter(.init(), level: false)
         for edge in train(3, period: 10, width: 5) { _ = counter.take(edge) }
@@ -168,6 +178,12 @@ private func at(_ milliseconds: Double) -> Instant { Instant(nanoseconds: Int64(
         _ = contact.take(LineEdge(at(0), isActive: true, sequence: 1))
         let (lost, report) = contact.take(LineEdge(at(10), isActive: true, sequence: 3))
         #expect(lost == 1 && report == .init(isActive: true, instant: at(10)))
+    }
+
+    @Test func aChangeLostBeforeTheFirstThatIsReadIsTold() {
+        var contact = ContactState(heartbeat: .seconds(60), level: false)
+        let (lost, report) = contact.take(LineEdge(at(10), isActive: false, sequence: 2))
+        #expect(lost == 1 && report == .init(isActive: false, instant: at(10)))
     }
 
     @Test func aLineThatWasAwayTellsWhatItMissed() {
