@@ -194,9 +194,12 @@ public actor ModbusBus {
         // Values wait for the serial number where it is to be looked at: they may be another device's.
         let looksFirst = identities[meter]?.watch.isDue(at: begin) ?? false
         var waiting: [(point: Int, at: Instant, value: Value, words: [UInt16])] = []
+        // What is kept says nothing of when the meter was read.
+        var lastArrival: Instant?
         let outcome = entries[index].poll.run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
             point, arrived, result, words in
             guard case .value(let value) = result else { return }
+            lastArrival = arrived
             if looksFirst {
                 waiting.append((point, arrived, value, Array(words)))
             } else {
@@ -209,7 +212,6 @@ public actor ModbusBus {
             lookAtSerial(ofMeter: meter, by: index, &taken)
         }
         let end = BootClock.now
-        let arrived = taken.readings.last?.instant
         gates[index].end(at: end, offset: taken.offset) { taken.readings.append($0) }
         intake.put(taken.readings, promised: room)
         intake.note(memory: taken.memory.merging(gates[index].memory(at: end)) { new, _ in new }, events: taken.events)
@@ -217,7 +219,7 @@ public actor ModbusBus {
         if outcome.session != .answered { identities[meter]?.watch.suspect(at: end) }
         session.polled(index, outcome.session, at: end)
         if outcome.error == nil { entries[index].duration = end - begin }
-        publish(index, outcome, taken, slot: slot, last: arrived, begin: begin, end: end)
+        publish(index, outcome, taken, slot: slot, last: lastArrival, begin: begin, end: end)
     }
 
     /// What one poll brought, after judgement.

@@ -59,7 +59,7 @@ extension MeterEvent.Kind {
         case .rollover(let before, let value): "went over its end, from \(before) to \(value)"
         case .reset(let before, let value): "was set back from \(before) to \(value)"
         case .returned(let before, let value): "is back at \(value), after \(before): the reset before was none"
-        case .glitch(let value, let words): "was \(value) for one poll (\(Self.text(words))): not taken"
+        case .glitch(let value, let words): "was \(value) for a moment (\(Self.text(words))): not taken"
         case .implausible(let before, let value, let words):
             "rose from \(before) to \(value) (\(Self.text(words))), more than it can: marked uncertain"
         case .lostEdges(let edges, let pulses):

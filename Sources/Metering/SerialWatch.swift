@@ -13,6 +13,9 @@ public struct SerialWatch: Hashable, Sendable {
     /// How often where the meter does not tell it: its firmware may have changed.
     public static let longInterval = Duration.seconds(24 * 3600)
 
+    /// Registers full of ones, as numbers of 16, 32, 48 and 64 bits, and signed ones.
+    private static let full: Set<String> = ["65535", "4294967295", "281474976710655", "18446744073709551615", "-1"]
+
     /// Nothing known but `serial`.
     public init(serial: String? = nil) {
         self.serial = serial
@@ -34,9 +37,10 @@ public struct SerialWatch: Hashable, Sendable {
 
     /// The meter says that its number is `new`. Returns the one before when it is another.
     ///
-    /// A number that is empty or nothing but zeros is none: early firmware answers so.
+    /// A number that is empty or nothing but zeros is none, as early firmware answers; nor are registers full of ones, which
+    /// say "not available".
     public mutating func saw(_ new: String, at now: Instant) -> String? {
-        guard new.contains(where: { $0 != "0" && $0 != " " }) else {
+        guard new.contains(where: { $0 != "0" && $0 != " " }), !Self.full.contains(new) else {
             refused(at: now)
             return nil
         }

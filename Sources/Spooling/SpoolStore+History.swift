@@ -144,7 +144,8 @@ extension SpoolStore {
             "DELETE FROM frozen WHERE last < ?1 AND last < (SELECT max(last) FROM frozen)")
         ranges.bind(state.oldestSequence)
         try ranges.run("delete history")
-        let boots = try connection.statement("DELETE FROM boot WHERE number < ?")
+        let boots = try connection.statement(
+            "DELETE FROM boot WHERE number < ? AND number NOT IN (SELECT boot FROM event)")
         boots.bind(min(state.oldest?.boot ?? state.boot.number, state.boot.number))
         try boots.run("delete history")
     }

@@ -12,6 +12,9 @@ import Testing
         try rig.agent.start()
         let report = try await rig.status { $0.uplinks.first.map { $0.delivered > 100 } ?? false }
         #expect(report.meters[0].readings < report.meters[0].polls * UInt64(report.meters[0].points) / 2)
+        // A meter that is read well is healthy, however little of it is kept.
+        #expect(report.problems.isEmpty && report.meters[0].lastReadingAgeMilliseconds ?? .max < 1000)
+        #expect(report.meters[0].skewMilliseconds ?? -1 >= 0)
         let power = try observations(of: "meter-1/active-power", rig)
         #expect(power.count > 2)
         let firstFrom = power.compactMap { $0["parameters"]?["from"]?.text.flatMap { Timestamp(iso8601: $0) } }.min()

@@ -284,7 +284,7 @@ private struct Counter {
         #expect(watch.saw("456", at: at(0)) == "123")
     }
 
-    @Test(arguments: ["", "0", "000000", " "]) func nothingIsNoNumber(text: String) {
+    @Test(arguments: ["", "0", "000000", " ", "4294967295", "65535", "-1"]) func nothingIsNoNumber(text: String) {
         var watch = SerialWatch(serial: "123")
         #expect(watch.saw(text, at: at(0)) == nil)
         #expect(watch.serial == "123")
