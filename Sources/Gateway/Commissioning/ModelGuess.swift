@@ -159,14 +159,25 @@ struct ModelGuess: Sendable {
     ]
 
     /// The value, in V, A or VA where it is one of those; nil where there is none.
-    static func canJudge(_ point: PointDefinition) -> Bool { check(of: point) != nil }
+    static func canJudge(_ point: PointDefinition) -> Bool { range(of: point) != nil }
+
+    /// What a point's value can be, whatever its name: one's own points may have any.
+    private static func range(of point: PointDefinition) -> ClosedRange<Double>? {
+        if let check = check(of: point) { return check.range }
+        switch point.quantity {
+        // From 0.001 V on: registers read beside a float are mostly numbers next to nothing, or beyond everything.
+        case .voltage: return 0.001...1e6
+        case .frequency: return 10...500
+        default: return nil
+        }
+    }
 
     /// Whether `words`, the registers of the point's `neededSpan`, can be its value; nil where nothing is known of its
     /// values, and for 0, which a meter without mains shows.
     static func isPlausible(_ point: PointDefinition, _ words: [UInt16]) -> Bool? {
-        guard let check = check(of: point), words.count == point.neededSpan.count else { return nil }
+        guard let range = range(of: point), words.count == point.neededSpan.count else { return nil }
         guard let value = value(of: point, { _ in words }) else { return false }
-        return value == 0 ? nil : check.range.contains(value)
+        return value == 0 ? nil : range.contains(value)
     }
 
     /// The value in V, A, VA and so on; nil where there is none.

@@ -114,7 +114,8 @@ extension SilenceInquiry {
             return SilenceVerdict(.flaky, .unknown)
         }
         if refused == 0, empty == 0 { return SilenceVerdict(.answers, .ok) }
-        if values == 0, refused > 0, let beside { return beside }
+        // Registers that held a likely value stand where they should, whatever became of the others.
+        if isPlausible != true, values == 0, refused > 0, let beside { return beside }
         return SilenceVerdict(.incomplete(values: values, refused: refused, empty: empty))
     }
 
