@@ -5,14 +5,6 @@ import Synchronization
 @testable import Fieldbus
 @testable import Lab
 
-// Of stdlib.h and pty.h, where Swift's Glibc does not show them.
-@_silgen_name("posix_openpt") private func openPseudoTerminal(_ flags: Int32) -> Int32
-@_silgen_name("grantpt") private func grantPseudoTerminal(_ master: Int32) -> Int32
-@_silgen_name("unlockpt") private func unlockPseudoTerminal(_ master: Int32) -> Int32
-@_silgen_name("ptsname_r") private func namePseudoTerminal(
-    _ master: Int32, _ name: UnsafeMutablePointer<CChar>, _ size: Int
-) -> Int32
-
 /// The far end of a serial line or of a converter: gets each RTU request and sends what the script makes of it.
 final class LineDevice: Sendable {
     /// A request and the speed that the port had when it came.
@@ -41,12 +33,8 @@ final class LineDevice: Sendable {
 
     /// A serial port.
     static func port(_ script: @escaping Script) throws -> LineDevice {
-        let master = openPseudoTerminal(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-        var name = [CChar](repeating: 0, count: 64)
-        guard master >= 0, grantPseudoTerminal(master) == 0, unlockPseudoTerminal(master) == 0,
-            namePseudoTerminal(master, &name, name.count) == 0
-        else { throw PosixError("open", "/dev/ptmx", code: errno) }
-        let path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Raw from the beginning: whoever has the port open sets it back at the end, and then it must not echo.
+        let (master, path) = try PseudoTerminal.open()
         let device = LineDevice(path)
         try device.start { device in
             while !device.isStopping.load(ordering: .acquiring) { device.converse(on: master, script) }
