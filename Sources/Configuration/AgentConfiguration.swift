@@ -1,11 +1,13 @@
 // What the files say: YAML to values.
 //
-// One main file, and a folder `meters/` beside it that adds one meter a file (the keys of a list item of `meters`):
+// One main file, and folders `meters/` and `inputs/` beside it that add one meter or input a file (the keys of a list
+// item of `meters` and `inputs`):
 //
 // ```yaml
 // gateway:
 //   id: schule-nord                     # a–z, 0–9 and hyphens, at most 63, as every name here
 //   location: {latitude: 51.3397, longitude: 12.3731, name: "Schule Nord, Keller"}
+//   board: raspberry-pi-4               # a profile of boards/: what is printed beside its ports and lines
 // buses:                                # each is at one place: tcp, serial or rtu_over_tcp
 //   - id: hall
 //     tcp: 192.168.1.20                 # Modbus TCP: host, host:port or [IPv6]:port; port 502 unless given
@@ -64,6 +66,20 @@
 //       - {name: volume, quantity: volume, unit: m3, kind: counter, register: 90, type: text, count: 4, scale: 0.001}
 //       - {name: firmware, quantity: state, unit: "1", kind: state, register: 100, type: text, count: 8,
 //          keep: {change: 0, heartbeat: 24h}}                        # a text that is delivered as it is
+// inputs:
+//   - id: gas
+//     terminal: "pin 11"                # of the board; or line: GPIO17; or line: {chip: pinctrl-bcm2711, offset: 17}
+//     pulses_per: 100                   # pulses for one unit
+//     unit: m3
+//     quantity: volume                  # what the unit says, unless given
+//     pulse: s0                         # or {min_width: 2ms, max_width: 500ms}; of any width unless given
+//     debounce: 5ms                     # 0ms…1s; 0ms for pulses and 20ms for contacts unless given
+//     bias: pull-up                     # as-is, none, pull-up, pull-down; as-is unless given
+//     inverted: true                    # a low voltage is the active level; false unless given
+//     interval: 10s                     # how often total and rate are read; 10s unless given
+//     silence: 5m                       # after so long without a pulse the rate is 0; 1s…24h, 5m unless given
+//     obis: "7-0:3.0.0"                 # keep and location as of a meter
+//   - {id: door, line: GPIO27, contact: {active: open, inactive: closed}, heartbeat: 1h}    # told so often, 1s…7d
 // uplinks:
 //   - id: city
 //     sensorthings: https://api.city.example/frost/v1.1
@@ -101,7 +117,7 @@
 // them strictly, and every reader goes on after a mistake, so that one run reports everything that is wrong in all
 // files; `ConfigurationReader` ties names together. A configuration comes out only when nothing is wrong.
 //
-// Limits: 1 MiB a file, nesting 16, 64 buses, 1000 meters, 1000 points a meter, 8 uplinks, 500 problems shown.
+// Limits: 1 MiB a file, nesting 16, 64 buses, 1000 meters, 1000 points a meter, 64 inputs, 8 uplinks, 500 problems shown.
 // Not promised: that a bus answers, that a secret's file can be read when the agent runs, that a certificate is good.
 // One syntax error hides what stands behind it in its file: libyaml cannot read on.
 

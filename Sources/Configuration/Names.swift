@@ -1,3 +1,8 @@
+/// Whether `text` is a name as gateways, buses, meters, inputs and points have: a–z, 0–9 and hyphens between them, 1…63.
+public func isName(_ text: String) -> Bool {
+    Name.proper(text) == text
+}
+
 /// The names of one kind of thing: each may be given once.
 struct Names {
     let kind: String

@@ -129,7 +129,7 @@ public actor Spool {
         nextCommit = commitTime(after: lastCommit)
         intake.onUrgency { [weak self] in self?.hurry() }
         while !isStopping.load(ordering: .acquiring) {
-            if isUrgent.exchange(false, ordering: .acquiringAndReleasing) {
+            if isUrgent.load(ordering: .acquiring) {
                 bringForward(to: lastCommit + Self.longestWaitForMark)
             }
             if BootClock.now >= nextCommit {
@@ -241,6 +241,8 @@ public actor Spool {
     /// Commits what waits; returns why it did not work.
     @discardableResult
     private func commit() -> SpoolError? {
+        // Whatever is handed over from here on asks for the next commit; until then it is asked for once.
+        isUrgent.store(false, ordering: .releasing)
         let content = intake.take()
         let failure = write(content)
         lastCommit = BootClock.now

@@ -91,18 +91,17 @@ struct MeterCommand: ParsableCommand {
         let unit = max(4, model.points.map(\.symbol.count).max() ?? 0)
         let register = max(8, model.points.map(\.register.count).max() ?? 0)
         let type = max(4, model.points.map(\.type.count).max() ?? 0)
-        let pace = 6
         print(
             "\n"
                 + Terminal.paint(
                     "\(Terminal.left("POINT", name))  \(Terminal.left("UNIT", unit))  KIND     "
                         + "\(Terminal.left("REGISTER", register))  \(Terminal.left("TYPE", type))  "
-                        + "\(Terminal.left("CLASS", pace))  OBIS", .dim))
+                        + "\(Terminal.left("CLASS", 6))  OBIS", .dim))
         for point in model.points {
             print(
                 "\(Terminal.left(point.name, name))  \(Terminal.left(point.symbol, unit))  "
                     + "\(Terminal.left(point.kind, 7))  \(Terminal.left(point.register, register))  "
-                    + "\(Terminal.left(point.type, type))  \(Terminal.left(point.intervalClass, pace))  "
+                    + "\(Terminal.left(point.type, type))  \(Terminal.left(point.intervalClass, 6))  "
                     + (point.obis ?? ""))
         }
     }

@@ -1,7 +1,5 @@
 internal import Configuration
-internal import Glibc
 internal import Metering
-internal import Posix
 
 /// The configuration of meters that were found, ready to be written: only what the configuration does not have yet.
 struct MeterOffer {
@@ -55,23 +53,9 @@ struct MeterOffer {
     /// Writes a file for each of `offers` into the folder `meters/` beside the configuration. What stands there is left
     /// alone. Returns the paths.
     static func write(_ offers: [MeterOffer], beside configuration: String) throws(AgentError) -> [String] {
-        let slash = configuration.lastIndex(of: "/")
-        let folder = (slash.map { String(configuration[..<$0]) } ?? ".") + "/meters"
+        let folder = NewEntry.folder("meters", beside: configuration)
         var written: [String] = []
-        for offer in offers {
-            let path = "\(folder)/\(offer.id).yaml"
-            do throws(PosixError) {
-                try File.makeFolder(folder, mode: 0o755)
-                try File.create(path, Array(offer.file.utf8))
-            } catch {
-                let hint =
-                    error.code == EEXIST
-                    ? "it is left as it is: rename it, or write the meter yourself"
-                    : "write as a user who may, or copy the text"
-                throw AgentError(code: .spool, message: "\(error)", hint: hint)
-            }
-            written.append(path)
-        }
+        for offer in offers { written.append(try NewEntry.write(offer.file, as: offer.id, in: folder)) }
         return written
     }
 }

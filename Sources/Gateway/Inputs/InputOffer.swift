@@ -1,7 +1,6 @@
 internal import Configuration
 internal import Glibc
 internal import Metering
-internal import Posix
 
 /// A new input as a file in `inputs/` beside the configuration.
 public struct InputOffer: Sendable {
@@ -37,19 +36,8 @@ public struct InputOffer: Sendable {
             lines.append("contact: {active: \"\(active)\", inactive: \"\(inactive)\"}")
         }
         text = (lines + more).joined(separator: "\n") + "\n"
-        let slash = options.configuration.lastIndex(of: "/")
-        let folder = (slash.map { String(options.configuration[..<$0]) } ?? ".") + "/inputs"
-        path = "\(folder)/\(id).yaml"
-        do throws(PosixError) {
-            try File.makeFolder(folder, mode: 0o755)
-            try File.create(path, Array(text.utf8))
-        } catch {
-            throw AgentError(
-                code: .spool, message: "\(error)",
-                hint: error.code == EEXIST
-                    ? "it is left as it is: choose another name, or change the file"
-                    : "write as a user who may, or write it yourself:\n\(text)")
-        }
+        path = try NewEntry.write(
+            text, as: id, in: NewEntry.folder("inputs", beside: options.configuration))
         do throws(AgentError) {
             _ = try AgentConfiguration(checked: options)
         } catch {
