@@ -241,20 +241,22 @@ public actor DigitalInputs {
     // MARK: - Hand-over
 
     private func hand(_ output: InputLogic.Output, of index: Int) {
-        var isTaken = true
-        if !output.readings.isEmpty {
-            isTaken = intake.promise(output.readings.count)
-            if isTaken { intake.put(output.readings, promised: output.readings.count) }
+        let count = output.readings.count
+        let isTaken = count == 0 || intake.promise(count)
+        // A total goes on without its reading.
+        intake.put(
+            isTaken ? output.readings : [], promised: isTaken ? count : 0, memory: output.memory,
+            events: output.events,
+            isUrgent: !output.memory.isEmpty || isTaken && count > 0 && entries[index].isContact)
+        if count > 0 {
             shared.withLock { status in
                 if isTaken {
-                    status[index].readings += UInt64(output.readings.count)
+                    status[index].readings += UInt64(count)
                 } else {
-                    status[index].skipped += UInt64(output.readings.count)
+                    status[index].skipped += UInt64(count)
                 }
             }
         }
-        let isUrgent = !output.memory.isEmpty || isTaken && entries[index].isContact && !output.readings.isEmpty
-        intake.note(memory: output.memory, events: output.events, isUrgent: isUrgent)
         for event in output.events { onEvent(.happened(event)) }
     }
 

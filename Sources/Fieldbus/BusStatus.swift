@@ -69,6 +69,8 @@ public struct MeterStatus: Hashable, Sendable {
     public var error: ModbusError?
     /// Since when something goes wrong without a good poll between.
     public var failingSince: Instant?
+    /// Whether the log was told of it: while a whole bus is away, one of its meters tells for all.
+    var isFailureTold = false
     /// When it is asked again, where it does not answer.
     public var nextTry: Instant?
     /// The names of points that the meter refuses whatever is tried: they are not asked any more.

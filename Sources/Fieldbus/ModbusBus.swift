@@ -182,7 +182,7 @@ public actor ModbusBus {
 
     private func poll(_ index: Int, _ slot: Timestamp) {
         let meter = entries[index].meter
-        let room = gates[index].capacity + withheld(of: meter, but: index)
+        let room = gates[index].capacity + pending(of: meter, but: index)
         guard intake.promise(room) else {
             shared.withLock { $0.meters[meter].skippedPolls += 1 }
             return
@@ -191,30 +191,28 @@ public actor ModbusBus {
         reconsider(index, at: begin)
         var taken = Taken(offset: BootClock.offset)
         taken.readings.reserveCapacity(room)
-        // Values wait for the serial number where it is to be looked at: they may be another device's.
-        let looksFirst = identities[meter]?.watch.isDue(at: begin) ?? false
-        var waiting: [(point: Int, at: Instant, value: Value, words: [UInt16])] = []
+        var answers = Answers()
         // What is kept says nothing of when the meter was read.
         var lastArrival: Instant?
+        let isIdentified = identities[meter] != nil
         let outcome = entries[index].poll.run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
             point, arrived, result, words in
             guard case .value(let value) = result else { return }
             lastArrival = arrived
-            if looksFirst {
-                waiting.append((point, arrived, value, Array(words)))
+            if isIdentified {
+                answers.add(point, value, at: arrived, words)
             } else {
                 take(point, value, at: arrived, words, of: index, &taken)
             }
         }
-        if looksFirst, outcome.answered > 0 { lookAtSerial(ofMeter: meter, by: index, &taken) }
-        for (point, arrived, value, words) in waiting { take(point, value, at: arrived, words[...], of: index, &taken) }
-        if !looksFirst, gates[index].isInDoubt, let identity = identities[meter], identity.watch.isTelling {
-            lookAtSerial(ofMeter: meter, by: index, &taken)
-        }
+        if isDoubtful(answers, of: index, at: begin) { lookAtSerial(ofMeter: meter, by: index, &taken) }
+        answers.forEach { take($0, $1, at: $2, $3, of: index, &taken) }
         let end = BootClock.now
         gates[index].end(at: end, offset: taken.offset) { taken.readings.append($0) }
-        intake.put(taken.readings, promised: room)
-        intake.note(memory: taken.memory.merging(gates[index].memory(at: end)) { new, _ in new }, events: taken.events)
+        intake.put(
+            taken.readings, promised: room,
+            memory: taken.memory.merging(gates[index].memory(at: end)) { new, _ in new },
+            events: taken.events)
         load.add(from: begin, to: end)
         if outcome.session != .answered { identities[meter]?.watch.suspect(at: end) }
         session.polled(index, outcome.session, at: end)
@@ -239,12 +237,18 @@ public actor ModbusBus {
             tell: { taken.events.append($0) })
     }
 
-    /// Withheld readings of the meter's other entries, which the news of a swap releases.
-    private func withheld(of meter: Int, but index: Int) -> Int {
+    /// What the meter's other entries hold back, which the news of a swap releases.
+    private func pending(of meter: Int, but index: Int) -> Int {
         guard identities[meter] != nil, entries.count > 1 else { return 0 }
-        return entries.indices.reduce(0) {
-            $1 != index && entries[$1].meter == meter ? $0 + gates[$1].withheld : $0
-        }
+        return entries.indices.reduce(0) { $1 != index && entries[$1].meter == meter ? $0 + gates[$1].pending : $0 }
+    }
+
+    /// Whether the serial number is to be looked at before `answers` are judged: they may be another device's.
+    private func isDoubtful(_ answers: Answers, of index: Int, at now: Instant) -> Bool {
+        guard let watch = identities[entries[index].meter]?.watch, !answers.isEmpty else { return false }
+        return watch.isDue(at: now)
+            || watch.isWorthALook(at: now)
+                && answers.contains { gates[index].isSurprise($0, $1, at: $2) }
     }
 
     /// Asks the meter for its serial number; another one than before means another device.
@@ -253,7 +257,7 @@ public actor ModbusBus {
         let poll = entries[index].poll
         do throws(ModbusError) {
             let arrived = try link.read(register.span, unit: poll.unit, timing: poll.timing)
-            let known = identities[meter]?.watch.serial
+            let (known, seen) = (identities[meter]?.watch.serial, identities[meter]?.watch.lastSeen)
             let old = identities[meter]?.watch.saw(register.text(link.words) ?? "", at: arrived)
             guard let new = identities[meter]?.watch.serial, new != known else { return }
             taken.memory[Identity.name(of: name)] = new
@@ -261,7 +265,9 @@ public actor ModbusBus {
             taken.events.append(
                 MeterEvent(subject: name, instant: arrived, kind: .swap(oldSerial: old, newSerial: new)))
             for other in entries.indices where entries[other].meter == meter {
-                gates[other].swapped(old: old, new: new, offset: taken.offset) { taken.readings.append($0) }
+                gates[other].swapped(
+                    old: old, new: new, seen: seen, at: arrived, offset: taken.offset,
+                    keep: { taken.readings.append($0) }, tell: { taken.events.append($0) })
             }
         } catch {
             identities[meter]?.watch.refused(at: BootClock.now)
@@ -271,10 +277,13 @@ public actor ModbusBus {
     /// Hands over the intervals that are over though their meter is away.
     private func endIntervals() {
         guard session.isAnyoneAway else { return }
+        let room = gates.reduce(0) { $0 + $1.open }
+        // Without room they stay open.
+        guard room > 0, intake.promise(room) else { return }
         var readings: [Reading] = []
         let (now, offset) = (BootClock.now, BootClock.offset)
         for index in gates.indices { gates[index].end(at: now, offset: offset) { readings.append($0) } }
-        put(readings)
+        intake.put(readings, promised: room)
     }
 
     /// The last of what was gathered: the agent ends, or its configuration is replaced.
@@ -286,13 +295,8 @@ public actor ModbusBus {
             gates[index].finish { readings.append($0) }
             memory.merge(gates[index].memory(at: now, isEnd: true)) { new, _ in new }
         }
-        put(readings)
-        intake.note(memory: memory, events: [])
-    }
-
-    private func put(_ readings: [Reading]) {
-        guard !readings.isEmpty, intake.promise(readings.count) else { return }
-        intake.put(readings, promised: readings.count)
+        let isTaken = intake.promise(readings.count)
+        intake.put(isTaken ? readings : [], promised: isTaken ? readings.count : 0, memory: memory)
     }
 
     /// Gives points that were refused another chance, at times.
@@ -359,7 +363,9 @@ public actor ModbusBus {
             status.meters[entry.meter].skew = skew ?? status.meters[entry.meter].skew
             if !outcome.changes.isEmpty { publishLessons(of: entry, &status.meters[entry.meter]) }
             status.meters[entry.meter].readings += UInt64(taken.readings.count)
-            status.meters[entry.meter].withheld = gates[index].withheld + withheld(of: entry.meter, but: index)
+            status.meters[entry.meter].withheld = entries.indices.reduce(0) {
+                entries[$1].meter == entry.meter ? $0 + gates[$1].withheld : $0
+            }
             status.meters[entry.meter].serial = identities[entry.meter]?.watch.serial
             for case .glitch in taken.events.lazy.map(\.kind) { status.meters[entry.meter].glitches += 1 }
             return status.meters[entry.meter].record(outcome, of: entry.poll, lastReading: last, begin: begin, end: end)
@@ -410,11 +416,12 @@ extension MeterStatus {
             failedPolls += 1
             let isNew = failingSince == nil || before?.code != error.code
             failingSince = failingSince ?? begin
-            if isNew { events.append(.failing(meter: id, error)) }
+            if isNew || !isFailureTold { events.append(.failing(meter: id, error)) }
+            isFailureTold = true
         } else {
             lastDuration = end - begin
-            if let failingSince { events.append(.recovered(meter: id, after: end - failingSince)) }
-            failingSince = nil
+            if let failingSince, isFailureTold { events.append(.recovered(meter: id, after: end - failingSince)) }
+            (failingSince, isFailureTold) = (nil, false)
         }
         return events
     }

@@ -10,12 +10,13 @@
 /// | falls, and the next poll counts on from there | reset | both kept, the first with a remark |
 /// | falls, and the serial number is another one | another meter | kept at once, with a remark |
 /// | a told reset, and later the counter is where it was | the device lied for a while | kept, with a remark |
+/// | falls at poll after poll | no counter, or a broken one | told once; its readings are uncertain until it counts on |
 /// | rises by more than it can | in doubt | kept as uncertain, with its registers |
 ///
 /// A fallen value is withheld until the next poll decides; one that went over the end of its registers is kept at once,
 /// unless it is exactly 0. A counter that fell to exactly 0 is often a device that has
 /// not read its meter yet (sem-community #782: 15.5 MWh; Sigenergy-Local-Modbus #313), so it is withheld until it moves
-/// or has stood there for ten minutes.
+/// or has stood there for ten minutes. Whatever was withheld becomes a reading or is told as an event.
 ///
 /// Pure: time comes in with the readings.
 public struct CounterGuard: Hashable, Sendable {
@@ -37,15 +38,13 @@ public struct CounterGuard: Hashable, Sendable {
     }
 
     /// What becomes of a reading.
-    public enum Ruling: Hashable, Sendable {
-        /// It is handed over, with the quality and the remark that it has now.
-        case keep(MeterEvent.Kind?)
-        /// It is not handed over now.
-        case withhold
-        /// First the reading that was withheld is handed over, then this one.
-        case release(Reading, MeterEvent.Kind)
-        /// It is handed over; the one that was withheld was wrong.
-        case drop(MeterEvent.Kind)
+    public struct Ruling: Hashable, Sendable {
+        /// The reading that was withheld until now: it is handed over first.
+        public var held: Reading?
+        /// Whether the reading is handed over, with the quality and the remark that it has now.
+        public var keeps = true
+        /// What is to be told.
+        public var events: [MeterEvent.Kind] = []
     }
 
     /// A value that the counter had.
@@ -62,6 +61,15 @@ public struct CounterGuard: Hashable, Sendable {
         case rise(Level)
         /// It fell to this; the reading is withheld.
         case fall(Reading, words: [UInt16], Level, times: Int)
+        /// It fell again and again, last to this, or rose from there so many times in a row.
+        case erratic(Level, rises: Int)
+
+        /// The last value that was not believed.
+        var level: Level {
+            switch self {
+            case .rise(let level), .fall(_, _, let level, _), .erratic(let level, _): level
+            }
+        }
     }
 
     private indirect enum Past: Hashable {
@@ -82,8 +90,10 @@ public struct CounterGuard: Hashable, Sendable {
     private static let margin = 1.2
     /// How long a counter that fell to 0 and does not move is waited for.
     private static let patience = Duration.seconds(600)
-    /// After so many falls in a row, none of which the next poll confirmed, the last one is believed, as uncertain.
+    /// After so many falls in a row, none of which the next poll confirmed, it is told that this is no counter.
     private static let mostFalls = 3
+    /// So many rises in a row make it a counter again.
+    private static let enoughRises = 3
     /// Without a known rate, a rollover leads from the last to the first of so many parts of its registers' range.
     private static let parts = 8.0
 
@@ -99,8 +109,14 @@ public struct CounterGuard: Hashable, Sendable {
     /// Whether a reading is withheld.
     public var isWithholding: Bool { if case .fall = doubt { true } else { false } }
 
-    /// Whether what it saw last asks for a look at the meter's serial number.
-    public var isInDoubt: Bool { doubt != nil }
+    /// Whether `value` would be a surprise that another meter explains, so that its serial number is worth a look.
+    public func isSurprise(_ value: Value, at instant: Instant) -> Bool {
+        guard let level else { return false }
+        if case .swap = past { return false }
+        let new = Level(value: value, number: value.approximate, instant: instant)
+        if isRise(from: level, to: new) { return false }
+        return doubt.map { !isRise(from: $0.level, to: new) } ?? true
+    }
 
     /// Judges a reading whose registers are `words`.
     public mutating func judge(_ reading: inout Reading, words: @autoclosure () -> [UInt16]) -> Ruling {
@@ -122,43 +138,88 @@ public struct CounterGuard: Hashable, Sendable {
                 return judge(&reading, new, level, words)
             }
             self.level = new
-            return .keep(nil)
+            return Ruling()
         case .fall(let held, let heldWords, let other, let times):
-            if isRise(from: level, to: new) {
+            if isRise(from: level, to: new) || new.number > level.number {
                 doubt = nil
-                self.level = new
-                return .drop(.glitch(value: held.value, words: heldWords))
+                var ruling = judge(&reading, new, level, words)
+                ruling.events.insert(.glitch(value: held.value, words: heldWords), at: 0)
+                return ruling
             }
-            let countsOn = isRise(from: other, to: new) && new.number < level.number
-            if countsOn, other.number == 0, new.number == 0, !hasStood(since: other, until: new) { return .withhold }
-            guard countsOn || times >= Self.mostFalls else {
-                doubt = .fall(reading, words: words(), new, times: times + 1)
-                return .withhold
-            }
-            var first = held
-            doubt = nil
-            self.level = new
-            if countsOn, let modulus = limits.modulus, isRollover(at: modulus, from: level, to: other) {
-                first.remark = .rollover(before: level.value, modulus: modulus)
-                return .release(first, .rollover(before: level.value, value: first.value))
-            }
-            first.remark = .reset(before: level.value)
-            if !countsOn { first.quality = .uncertain }
-            past = .fall(level)
-            return .release(first, .reset(before: level.value, value: first.value))
+            if isRise(from: other, to: new) { return countOn(held, from: level, to: other, new) }
+            return fall(&reading, words, new, after: held, heldWords, from: level, times)
+        case .erratic(let other, let rises):
+            return judgeErratic(&reading, new, level, other, rises)
         }
     }
 
-    /// Another device answers since the last reading. Returns the reading that was withheld, if there is one: it is the
-    /// new device's.
-    public mutating func swapped(old: String, new: String) -> Reading? {
-        guard case .fall(var held, _, let other, _) = doubt else {
+    /// Another device answers since the last reading; the one before was seen last at `seen`. Returns what becomes of the
+    /// reading that was withheld, if there is one.
+    public mutating func swapped(old: String, new: String, seen: Instant?) -> Ruling {
+        guard case .fall(var held, let words, let other, _) = doubt else {
             past = .swap(old: old, new: new)
-            return nil
+            return Ruling(keeps: false)
+        }
+        doubt = nil
+        if let seen, held.instant <= seen {
+            past = .swap(old: old, new: new)
+            return Ruling(keeps: false, events: [.glitch(value: held.value, words: words)])
         }
         held.remark = .swap(before: level?.value, oldSerial: old, newSerial: new)
-        (level, doubt, past) = (other, nil, nil)
-        return held
+        (level, past) = (other, nil)
+        return Ruling(held: held, keeps: false)
+    }
+
+    // MARK: - After a fall
+
+    /// The fall is confirmed: `new` counts on from what was withheld.
+    private mutating func countOn(_ held: Reading, from level: Level, to other: Level, _ new: Level) -> Ruling {
+        if other.number == 0, new.number == 0, !hasStood(since: other, until: new) { return Ruling(keeps: false) }
+        var first = held
+        doubt = nil
+        self.level = new
+        if let modulus = limits.modulus, isRollover(at: modulus, from: level, to: other) {
+            first.remark = .rollover(before: level.value, modulus: modulus)
+            return Ruling(held: first, events: [.rollover(before: level.value, value: first.value)])
+        }
+        first.remark = .reset(before: level.value)
+        past = .fall(level)
+        return Ruling(held: first, events: [.reset(before: level.value, value: first.value)])
+    }
+
+    /// It fell once more, to somewhere else.
+    private mutating func fall(
+        _ reading: inout Reading, _ words: () -> [UInt16], _ new: Level, after held: Reading, _ heldWords: [UInt16],
+        from level: Level, _ times: Int
+    ) -> Ruling {
+        guard times >= Self.mostFalls else {
+            doubt = .fall(reading, words: words(), new, times: times + 1)
+            return Ruling(keeps: false, events: [.glitch(value: held.value, words: heldWords)])
+        }
+        var first = held
+        first.quality = .uncertain
+        reading.quality = .uncertain
+        doubt = .erratic(new, rises: 0)
+        return Ruling(held: first, events: [.erratic(before: level.value, value: reading.value)])
+    }
+
+    private mutating func judgeErratic(
+        _ reading: inout Reading, _ new: Level, _ level: Level, _ other: Level, _ rises: Int
+    ) -> Ruling {
+        if isRise(from: level, to: new) {
+            (self.level, doubt) = (new, nil)
+            reading.remark = .returned(before: level.value)
+            return Ruling(events: [.returned(before: level.value, value: reading.value)])
+        }
+        let rises = isRise(from: other, to: new) ? rises + 1 : 0
+        guard rises >= Self.enoughRises else {
+            doubt = .erratic(new, rises: rises)
+            reading.quality = .uncertain
+            return Ruling()
+        }
+        (self.level, doubt, past) = (new, nil, .fall(level))
+        reading.remark = .reset(before: level.value)
+        return Ruling(events: [.reset(before: level.value, value: reading.value)])
     }
 
     // MARK: - Without a doubt from before
@@ -170,33 +231,33 @@ public struct CounterGuard: Hashable, Sendable {
             past = nil
             self.level = new
             reading.remark = .returned(before: before.value)
-            return .keep(.returned(before: before.value, value: reading.value))
+            return Ruling(events: [.returned(before: before.value, value: reading.value)])
         }
         if isRise(from: level, to: new) {
             self.level = new
-            return .keep(nil)
+            return Ruling()
         }
         if new.number > level.number {
             let words = words()
             reading.quality = .uncertain
             reading.remark = .implausible(words: words)
             doubt = .rise(new)
-            return .keep(.implausible(before: level.value, value: reading.value, words: words))
+            return Ruling(events: [.implausible(before: level.value, value: reading.value, words: words)])
         }
         if let modulus = limits.modulus, new.number != 0, isRollover(at: modulus, from: level, to: new) {
             self.level = new
             reading.remark = .rollover(before: level.value, modulus: modulus)
-            return .keep(.rollover(before: level.value, value: reading.value))
+            return Ruling(events: [.rollover(before: level.value, value: reading.value)])
         }
         doubt = .fall(reading, words: words(), new, times: 1)
-        return .withhold
+        return Ruling(keeps: false)
     }
 
     private mutating func markSwap(_ reading: inout Reading, before: Value?) -> Ruling {
-        guard case .swap(let old, let new) = past else { return .keep(nil) }
+        guard case .swap(let old, let new) = past else { return Ruling() }
         past = nil
         reading.remark = .swap(before: before, oldSerial: old, newSerial: new)
-        return .keep(nil)
+        return Ruling()
     }
 
     /// Whether the counter can have gone from one value to the other: up, and not too fast.

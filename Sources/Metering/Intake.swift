@@ -62,21 +62,18 @@ public final class Intake: Sendable {
         }
     }
 
-    /// Hands over the readings of one poll, at most as many as were `promised`.
-    public func put(_ readings: [Reading], promised: Int) {
-        precondition(readings.count <= promised, "\(readings.count) readings for a promise of \(promised)")
-        state.withLock { state in
-            state.promised -= promised
-            state.content.readings.append(contentsOf: readings)
-        }
-    }
-
-    /// Hands over what has to be remembered, and what happened: committed together with the readings.
+    /// Hands over the readings of one poll, at most as many as were `promised`, and what has to be remembered and what
+    /// happened with them: one commit takes all of it.
     ///
     /// - Parameter isUrgent: whether the commit may not wait longer than a second: pulses and contacts.
-    public func note(memory: [String: String], events: [MeterEvent], isUrgent: Bool = false) {
-        if memory.isEmpty, events.isEmpty, !isUrgent { return }
+    public func put(
+        _ readings: [Reading], promised: Int, memory: [String: String] = [:], events: [MeterEvent] = [],
+        isUrgent: Bool = false
+    ) {
+        precondition(readings.count <= promised, "\(readings.count) readings for a promise of \(promised)")
         let hurry = state.withLock { state in
+            state.promised -= promised
+            state.content.readings.append(contentsOf: readings)
             state.content.memory.merge(memory) { _, new in new }
             state.content.add(events)
             return isUrgent ? state.onUrgency : nil

@@ -58,6 +58,9 @@ public struct KeepFilter: Hashable, Sendable {
         self.kind = kind
     }
 
+    /// Whether an interval is under way that has readings.
+    public var isOpen: Bool { sum != nil }
+
     /// Takes a reading, which `offset` says the time of, and hands over what is kept now.
     ///
     /// At most two readings for one: the interval before, and this one.
@@ -91,7 +94,7 @@ public struct KeepFilter: Hashable, Sendable {
         return close(aggregate)
     }
 
-    /// Hands over the interval under way: the agent ends.
+    /// Hands over the interval under way: the agent ends, or the meter is another.
     public mutating func finish() -> Reading? {
         guard case .interval(_, let aggregate) = policy else { return nil }
         return close(aggregate)

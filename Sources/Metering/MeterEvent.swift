@@ -10,6 +10,8 @@ public struct MeterEvent: Hashable, Sendable {
         case returned(before: Value, value: Value)
         /// A counter fell for one poll; the value was no reading.
         case glitch(value: Value, words: [UInt16])
+        /// A counter fell at poll after poll.
+        case erratic(before: Value, value: Value)
         /// A counter rose by more than it can.
         case implausible(before: Value, value: Value, words: [UInt16])
         /// The meter has another serial number.
@@ -45,6 +47,7 @@ extension MeterEvent.Kind {
         case .reset: "reset"
         case .returned: "reset-withdrawn"
         case .glitch: "glitch"
+        case .erratic: "falls-again-and-again"
         case .implausible: "implausible-increase"
         case .swap: "meter-swap"
         case .lostEdges: "edges-lost"
@@ -60,6 +63,8 @@ extension MeterEvent.Kind {
         case .reset(let before, let value): "was set back from \(before) to \(value)"
         case .returned(let before, let value): "is back at \(value), after \(before): the reset before was none"
         case .glitch(let value, let words): "was \(value) for a moment (\(Self.text(words))): not taken"
+        case .erratic(let before, let value):
+            "fell at poll after poll, from \(before) to \(value): its readings are uncertain until it counts on"
         case .implausible(let before, let value, let words):
             "rose from \(before) to \(value) (\(Self.text(words))), more than it can: marked uncertain"
         case .lostEdges(let edges, let pulses):

@@ -39,11 +39,19 @@ public struct ReadingGate: Sendable {
         filters.isEmpty ? ids.count + withheld : 2 * ids.count + withheld
     }
 
+    /// The most readings that the end of intervals, or the news of a swap, can hand over.
+    public var pending: Int { withheld + open }
+
+    /// Intervals under way that have readings.
+    public var open: Int { filters.reduce(0) { $0 + ($1.isOpen ? 1 : 0) } }
+
     /// How many readings are withheld.
     public var withheld: Int { guards.reduce(0) { $0 + ($1?.isWithholding == true ? 1 : 0) } }
 
-    /// Whether a counter shows something that another meter would explain.
-    public var isInDoubt: Bool { guards.contains { $0?.isInDoubt == true } }
+    /// Whether the value of the point at `index` would be a surprise that another meter explains.
+    public func isSurprise(_ index: Int, _ value: Value, at instant: Instant) -> Bool {
+        !guards.isEmpty && guards[index]?.isSurprise(value, at: instant) == true
+    }
 
     /// Takes the value of the point at `index`, whose registers are `words`.
     public mutating func take(
@@ -54,23 +62,22 @@ public struct ReadingGate: Sendable {
         guard !guards.isEmpty, guards[index] != nil else { return pass(reading, index, offset, keep) }
         // In place: a copy of a guard for every reading would cost more than its judgement.
         guard let ruling = guards[index]?.judge(&reading, words: Array(words)) else { return }
-        switch ruling {
-        case .withhold: return
-        case .keep(nil): break
-        case .keep(let kind?), .drop(let kind): note(kind, index, instant, tell)
-        case .release(let held, let kind):
-            note(kind, index, held.instant, tell)
-            pass(held, index, offset, keep)
-        }
-        pass(reading, index, offset, keep)
+        tellAll(ruling, index, at: ruling.held?.instant ?? instant, tell)
+        if let held = ruling.held { pass(held, index, offset, keep) }
+        if ruling.keeps { pass(reading, index, offset, keep) }
     }
 
-    /// The meter has another serial number since the last poll but one.
+    /// The meter has another serial number since the last poll; the one before was seen last at `seen`. Means end here:
+    /// none is of two meters.
     public mutating func swapped(
-        old: String, new: String, offset: ClockOffset, keep: (Reading) -> Void
+        old: String, new: String, seen: Instant?, at instant: Instant, offset: ClockOffset, keep: (Reading) -> Void,
+        tell: (MeterEvent) -> Void
     ) {
+        finish(keep: keep)
         for index in guards.indices {
-            if let held = guards[index]?.swapped(old: old, new: new) { pass(held, index, offset, keep) }
+            guard let ruling = guards[index]?.swapped(old: old, new: new, seen: seen) else { continue }
+            tellAll(ruling, index, at: instant, tell)
+            if let held = ruling.held { pass(held, index, offset, keep) }
         }
         hasNews = true
     }
@@ -105,11 +112,12 @@ public struct ReadingGate: Sendable {
     /// The name under which a counter is remembered.
     static func name(ofCounter key: String) -> String { "counter " + key }
 
-    private mutating func note(
-        _ kind: MeterEvent.Kind, _ index: Int, _ instant: Instant, _ tell: (MeterEvent) -> Void
+    private mutating func tellAll(
+        _ ruling: CounterGuard.Ruling, _ index: Int, at instant: Instant, _ tell: (MeterEvent) -> Void
     ) {
+        guard !ruling.events.isEmpty else { return }
         hasNews = true
-        tell(MeterEvent(subject: keys[index], instant: instant, kind: kind))
+        for kind in ruling.events { tell(MeterEvent(subject: keys[index], instant: instant, kind: kind)) }
     }
 
     private mutating func pass(_ reading: Reading, _ index: Int, _ offset: ClockOffset, _ keep: (Reading) -> Void) {

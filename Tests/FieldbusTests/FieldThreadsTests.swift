@@ -190,6 +190,16 @@ import Testing
             })
         #expect(rig.bus.status.port?.device == rig.line.device)
         try await rig.stop()
+        // Who is said to answer again was said to fail.
+        var failing: Set<String> = []
+        var recovered = 0
+        for event in rig.told {
+            if case .failing(let meter, _) = event { failing.insert(meter) }
+            guard case .recovered(let meter, _) = event else { continue }
+            recovered += 1
+            #expect(failing.remove(meter) != nil, "\(meter) is said to answer again, and was not said to fail")
+        }
+        #expect(recovered > 0)
         #expect(rig.untrue() == [])
     }
 

@@ -15,6 +15,12 @@ final class LineRig: Sendable {
     private let points: [PointID: (unit: UInt8, name: String)]
     private let task = Mutex<Task<Void, Never>?>(nil)
     private let taken = Mutex(Intake.Content())
+    private let log: Log
+
+    /// What the bus told its log.
+    private final class Log: Sendable {
+        let events = Mutex<[ModbusBus.Event]>([])
+    }
 
     /// One meter for each of `units`, polled every `interval`; `extra` points are the first unit's, and are not among
     /// what it has. `slow` units take so long to answer.
@@ -48,12 +54,14 @@ final class LineRig: Sendable {
                     location: Location(latitude: .zero, longitude: .zero)))
         }
         points = names
+        let log = Log()
+        self.log = log
         let endpoint: BusSettings.Endpoint =
             line.converterPort.map { .rtuOverTCP(host: "127.0.0.1", port: $0) } ?? .serial(path: line.path)
         bus = ModbusBus(
             settings: BusSettings(id: "b", endpoint: endpoint, line: SerialLine(baud: baud), timing: timing),
             meters: meters, ids: ids, memory: memory, intake: intake
-        ) { _ in }
+        ) { event in log.events.withLock { $0.append(event) } }
     }
 
     deinit {
@@ -76,6 +84,8 @@ final class LineRig: Sendable {
 
     /// All readings handed over so far.
     var readings: [Reading] { content.readings }
+    /// What the bus told its log so far.
+    var told: [ModbusBus.Event] { log.events.withLock { $0 } }
     /// All events.
     var events: [MeterEvent] { content.events }
     /// What is to be remembered.

@@ -62,6 +62,25 @@ import Testing
         #expect(gate.memory(at: at(3)) == ["counter m/energy": "4"])
     }
 
+    @Test func noMeanIsOfTwoMeters() {
+        var gate = gate(.interval(.seconds(900), .mean))
+        var kept: [Reading] = []
+        func take(_ index: Int, _ number: Int64, at second: Int64) {
+            gate.take(
+                index, .decimal(ExactDecimal(number)), at: at(second), words: [0], offset: Self.offset,
+                keep: { kept.append($0) }, tell: { Issue.record("\($0)") })
+        }
+        for second in Int64(0)..<10 { take(1, 100, at: second) }
+        #expect(gate.pending == 1 && kept.isEmpty)
+        gate.swapped(
+            old: "1", new: "2", seen: at(9), at: at(10), offset: Self.offset, keep: { kept.append($0) },
+            tell: { Issue.record("\($0)") })
+        for second in Int64(10)..<20 { take(1, 900, at: second) }
+        gate.finish { kept.append($0) }
+        #expect(kept.map(\.value.description) == ["100", "900"])
+        #expect(kept.map(\.instant) == [at(9), at(19)])
+    }
+
     /// The intake promises room before a poll: no poll may hand over more.
     @Test(arguments: 0..<60) func aPollHandsOverNoMoreThanItsRoom(seed: UInt64) {
         var random = RandomSource(seed: seed)
@@ -76,7 +95,9 @@ import Testing
             let room = gate.capacity
             var kept: [Reading] = []
             if Int.random(in: 0..<40, using: &random) == 0 {
-                gate.swapped(old: "1", new: "2", offset: Self.offset) { kept.append($0) }
+                gate.swapped(
+                    old: "1", new: "2", seen: nil, at: at(Int64(second)), offset: Self.offset,
+                    keep: { kept.append($0) }, tell: { _ in })
             }
             for index in 0..<3 where Int.random(in: 0..<10, using: &random) > 0 {
                 let number = Int64.random(in: 0..<4, using: &random) == 0 ? 0 : 1000 + Int64(second)
