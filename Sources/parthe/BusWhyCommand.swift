@@ -20,11 +20,11 @@ extension BusCommand {
                   parthe bus why tcp:192.168.1.20 1
 
                 Exit code 0 when all is well, 1 when the unit answers but something is wrong, 69 when it does not \
-                answer as it is configured, or the bus cannot be reached.
+                answer as it is configured, or the bus cannot be reached, 64 for unit 0 of a line, which no unit has.
                 """)
 
         @Argument(help: BusHelp.bus) var bus: String
-        @Argument(help: "The unit id.", transform: unitNumber) var unit: UInt8
+        @Argument(help: "The unit id: 1…247, on Modbus TCP 0 and 255 as well.", transform: unitNumber) var unit: UInt8
         @OptionGroup var options: BusOptions
 
         func run() throws {

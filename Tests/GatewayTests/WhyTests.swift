@@ -72,6 +72,20 @@ import Testing
         #expect(nowhere.code == 1 && nowhere.text.contains("illegal data address"), "\(nowhere.text)")
     }
 
+    /// Nobody answers a broadcast: that is no reason to look for a fault.
+    @Test func unitZeroOfALineIsRefused() async throws {
+        for place in ["/dev/parthe-none", "rtu_over_tcp:127.0.0.1:1"] {
+            let outcome = try await why(place, 0)
+            #expect(outcome.code == 64, "\(outcome.text)")
+            #expect(outcome.text.contains("unit 0 on") && outcome.text.contains("for broadcasts"), "\(outcome.text)")
+            let raw = try await Outcome("read", "--raw", place, "0", "i:0", "--config", "/nonexistent/parthe.yaml")
+            #expect(raw.code == 64 && raw.text.contains("for broadcasts"), "\(raw.text)")
+        }
+        // On Modbus TCP a device without units may answer to it.
+        let tcp = try await why("tcp:127.0.0.1:1", 0)
+        #expect(tcp.code == 69 && tcp.text.contains("no connection"), "\(tcp.text)")
+    }
+
     @Test func theOtherFramingIsTried() async throws {
         let rig = try Rig(count: 1)
         let tcp = try await why("rtu_over_tcp:127.0.0.1:\(rig.meters.ports[0])", 1, "--timeout", "300ms")

@@ -34,6 +34,7 @@ public struct BusDiagnosis: ~Copyable {
 
     /// An inquiry into `unit` on the bus of `choice`. `timeoutMilliseconds` goes before what is configured.
     public init(_ choice: BusChoice, unit: UInt8, timeoutMilliseconds: Int64? = nil) throws(AgentError) {
+        try choice.checkAnswers(unit)
         self.choice = choice
         self.unit = unit
         meter = choice.meter(at: unit)
