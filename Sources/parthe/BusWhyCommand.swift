@@ -10,8 +10,9 @@ extension BusCommand {
             discussion: """
                 Tries one thing after the other, the cheapest first, and shows what came: the port or connection, the \
                 unit as it is configured, more patience, the other framing (RTU over TCP, Modbus TCP), other baud rates \
-                and parities on a serial port, the neighbours. Where the unit answers but refuses: the registers one \
-                beside, and the other table. Ends with a verdict, what to do next, and the line of the configuration \
+                and parities on a serial port, the neighbours. Where the unit answers but refuses, or points \
+                of your own hold what cannot be: the registers one beside, the other order of words, and the other \
+                table. Ends with a verdict, what to do next, and the line of the configuration \
                 to change where that is it.
                 \(BusHelp.through)
 
