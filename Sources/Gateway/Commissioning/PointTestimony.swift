@@ -75,7 +75,7 @@ extension PointTestimony {
 
     /// What `value` says, which the point's own `words` hold.
     init(of point: PointDefinition, _ value: Value, _ words: [UInt16]) {
-        let text = "\(value) \(point.unit.symbol)"
+        let text = point.unit.ucum == "1" ? "\(value)" : "\(value) \(point.unit.symbol)"
         guard !point.isText, point.type != .bit, point.type != .text, words.contains(where: { $0 != 0 }),
             !Self.isCode(words)
         else {

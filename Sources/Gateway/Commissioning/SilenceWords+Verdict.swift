@@ -278,17 +278,18 @@ extension SilenceWords {
     }
 
     private func unclear(_ steps: [SilenceInquiry.Step]) -> Advice {
-        let causes = steps.map { step in
-            switch step {
-            case .shifted(let by): "off by one register, \(by < 0 ? "one below" : "one above") is right"
-            case .otherOrder: "the words of a value come the other way round (order)"
-            default: "they are \(otherFunction.function.word) registers"
-            }
+        var causes: [String] = []
+        let shifts = steps.compactMap {
+            if case .shifted(let by) = $0 { by < 0 ? "one below" : "one above" } else { nil }
         }
+        if !shifts.isEmpty { causes.append("off by one register (\(shifts.joined(separator: " or ")))") }
+        if steps.contains(.otherOrder) { causes.append("the words of each value come the other way round (order)") }
+        if steps.contains(.otherFunction) { causes.append("they are \(otherFunction.function.word) registers") }
+        let common = steps.contains(.shifted(-1)) ? "most often it is one below, for manuals count from 1; " : ""
         return (
-            "the points of \(meter ?? "the meter") are not where the configuration says: "
+            "the points of \(meter ?? "the meter") are not what the configuration says: "
                 + causes.joined(separator: ", or "),
-            "compare with the meter's display which it is: \(raw) shows the registers in every type and order", nil
+            common + "compare the values above with the meter's display, or all types and orders: \(raw)", nil
         )
     }
 
