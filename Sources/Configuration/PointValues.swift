@@ -66,11 +66,20 @@ extension Field {
     }
 
     func pollInterval() -> Duration? {
+        alignedInterval("the last poll before midnight comes early", "polls are aligned to the day")
+    }
+
+    /// An interval of which one reading is kept.
+    func keepInterval() -> Duration? {
+        alignedInterval("it begins at other times every day", "intervals are counted in UTC")
+    }
+
+    private func alignedInterval(_ consequence: String, _ reason: String) -> Duration? {
         guard let interval = duration(in: .milliseconds(100) ... .seconds(86_400)) else { return nil }
         if let (shorter, longer) = Span.neighbours(of: interval) {
             warning(
-                "\(Span.text(interval)) does not divide a day: the last poll before midnight comes early",
-                hint: "polls are aligned to the day; \(Span.text(shorter)) and \(Span.text(longer)) fit")
+                "\(Span.text(interval)) does not divide a day: \(consequence)",
+                hint: "\(reason); \(Span.text(shorter)) and \(Span.text(longer)) fit")
         }
         return interval
     }

@@ -43,6 +43,11 @@ import Testing
         #expect(String(decoding: bytes, as: UTF8.self) == json)
     }
 
+    /// Remarks carry names and serial numbers as somebody wrote them.
+    @Test func controlCharactersAreEscaped() {
+        #expect(JSONString("a\nb\u{1}\u{1F}c\u{7F}").description == "\"a\\nb\\u0001\\u001fc\u{7F}\"")
+    }
+
     /// Registers in hexadecimal, and what they say.
     @Test(arguments: [
         ("4175 746F", "Auto"), ("4175 746F 0000 0000", "Auto"), ("2020 4175 746F 2020", "Auto"),

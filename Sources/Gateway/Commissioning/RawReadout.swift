@@ -90,6 +90,7 @@ public struct RawReadout: Encodable, Sendable {
                 code: .usage, message: "\(count) registers from \(place.address) cannot be asked for",
                 hint: "1…\(RegisterSpan.maximumCount) registers, none beyond address 65535")
         }
+        try choice.checkAnswers(unit)
         let span = RegisterSpan(function: place.function, address: place.address, count: count)
         var access = BusAccess(choice, line: choice.lines.first)
         var step = BusStep.read(span, of: unit)
