@@ -15,6 +15,10 @@ public enum RegisterFunction: UInt8, Hashable, Codable, Sendable, CaseIterable {
     /// Whether it reads bits.
     public var readsBits: Bool { self == .coil || self == .discrete }
 
+    /// Most registers or bits that one request may ask for (sections 6.1 to 6.4: 0x7D0 bits, 0x7D registers): 250 bytes
+    /// of data each.
+    public var maximumCount: Int { readsBits ? 2000 : RegisterSpan.maximumCount }
+
     /// The address as printed in most manuals: 40001 for holding register 0, 30001 for input register 0, 10001 for
     /// discrete input 0, 1 for coil 0; six digits above 9999.
     public func manualNumber(of address: UInt16) -> Int {
@@ -118,15 +122,16 @@ public struct RegisterSpan: Hashable, Codable, Sendable {
     public var function: RegisterFunction
     /// Zero-based PDU address of the first register.
     public var address: UInt16
-    /// How many registers, 1…125.
+    /// How many: 1…125 registers, or 1…2000 bits.
     public var count: Int
 
-    /// Most registers one answer can carry (Modbus Application Protocol V1.1b3, section 6.3: 0x7D).
+    /// Most registers one answer can carry (Modbus Application Protocol V1.1b3, section 6.3: 0x7D); of bits, see
+    /// `RegisterFunction.maximumCount`.
     public static let maximumCount = 125
 
     /// A run of `count` registers from `address`.
     public init(function: RegisterFunction, address: UInt16, count: Int) {
-        precondition((1...Self.maximumCount).contains(count), "a request for \(count) registers")
+        precondition((1...function.maximumCount).contains(count), "a request for \(count) registers")
         precondition(Int(address) + count <= 65_536, "registers beyond address 65535")
         self.function = function
         self.address = address
