@@ -52,14 +52,14 @@ extension CounterGuard.Limits {
         // Meters that say their counters are signed still count no further than the largest positive number.
         case .s16, .s32, .s48: end = ExactDecimal(magnitude: 1 << UInt64(width - 1))
         case .bcd16, .bcd32, .bcd48, .bcd64: end = ExactDecimal(1, exponent: Int8(width / 4))
-        case .u64, .s64, .f32, .f64, .t5, .t6, .t7, .bit, .text: return nil
+        case .u64, .s64, .f16, .f32, .f64, .t5, .t6, .t7, .bit, .text: return nil
         }
         return end.multiplied(by: conversion.scale)
     }
 
     private static func step(of point: PointDefinition) -> Double {
         switch point.type {
-        case .f32, .f64, .t5, .t6, .t7: 0
+        case .f16, .f32, .f64, .t5, .t6, .t7: 0
         default: abs(point.conversion.scale.approximate)
         }
     }

@@ -59,7 +59,7 @@ import Testing
     func registersOfCharacters(words: String, text: String?) throws {
         let words = words.split(separator: " ").map { UInt16($0, radix: 16)! }
         for order in WordOrder.allCases {
-            let stored = order == .badc || order == .dcba ? words.map(\.byteSwapped) : words
+            let stored = order.swapsBytes ? words.map(\.byteSwapped) : words
             let point = PointDefinition(
                 name: "p", quantity: .state, unit: Unit(ucum: "1")!, kind: .state, function: .input, address: 0,
                 type: .text, count: words.count, order: order)
