@@ -7,6 +7,7 @@ public func summary(of configuration: AgentConfiguration) -> String {
     text.buses(configuration)
     text.meters(configuration)
     text.inputs(configuration)
+    text.bounds(configuration.meters)
     text.readings(configuration)
     text.uplinks(configuration.uplinks)
     text.spool(configuration.spool)
@@ -72,6 +73,21 @@ private struct SummaryText {
             if input.debounce > .zero { parts.append("debounce \(Span.text(input.debounce))") }
             add("input", parts)
         }
+    }
+
+    /// Meters of which nothing says how fast their counters can rise.
+    mutating func bounds(_ meters: [Meter]) {
+        let open = meters.filter { meter in
+            meter.points.contains { point in
+                point.definition.kind == .counter
+                    && CounterGuard.Limits(point.definition, ratedPower: meter.definition.ratedPower).ratePerHour == nil
+            }
+        }.map(\.id)
+        guard !open.isEmpty else { return }
+        add(
+            "doubts",
+            ["only jumps that no meter makes", "without rated_power or max_rate of \(open[0])"]
+                + open.dropFirst().prefix(4) + (open.count > 5 ? ["\(open.count - 5) more"] : []))
     }
 
     mutating func readings(_ configuration: AgentConfiguration) {

@@ -250,6 +250,10 @@ extension WordOrder {
         case .cdab: .abcd
         case .badc: .dcba
         case .dcba: .badc
+        case .efghabcd: .cdabghef
+        case .cdabghef: .efghabcd
+        case .fehgbadc: .dcbahgfe
+        case .dcbahgfe: .fehgbadc
         }
     }
 }

@@ -121,7 +121,7 @@ extension PointTestimony {
 
     private static func halves(of words: [UInt16], _ order: WordOrder) -> Halves {
         var words = order == .cdab || order == .dcba ? words.reversed() : words
-        if order == .badc || order == .dcba { words = words.map(\.byteSwapped) }
+        if order.swapsBytes { words = words.map(\.byteSwapped) }
         let (low, above) = (words[words.count - 1], words[words.count - 2])
         // Negative numbers next to 0 are all ones above.
         if words.dropLast().allSatisfy({ $0 == 0 }) || words.dropLast().allSatisfy({ $0 == 0xFFFF }) {

@@ -32,7 +32,7 @@ struct IdentityRegisters {
 
     private static func words(_ text: String, in register: MeterIdentity.Register) -> [UInt16] {
         if register.type == .text {
-            let isSwapped = register.order == .badc || register.order == .dcba
+            let isSwapped = register.order.swapsBytes
             let bytes = Array(text.utf8) + Array(repeating: 0x20, count: 2 * register.count)
             return (0..<register.count).map { place in
                 let word = UInt16(bytes[2 * place]) << 8 | UInt16(bytes[2 * place + 1])
