@@ -50,9 +50,13 @@ struct ScanPage {
     private func lines(of device: ScanReport.SunSpec) -> [String] {
         var lines = wrapped(
             "SunSpec at \(device.base): \(device.manufacturer) \(device.product) \(device.version), serial number "
-                + device.serial, first: "        ", rest: "          ")
+                + device.serial + (device.ratedPower.map { ", made for \($0)" } ?? ""), first: "        ",
+            rest: "          ")
         for model in device.models {
-            lines.append("          model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? ""))
+            let serial = model.serial.flatMap { $0 == device.serial ? nil : ", serial number \($0)" } ?? ""
+            lines += wrapped(
+                "model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? "") + serial,
+                first: "          ", rest: "            ")
         }
         if let ending = device.ending { lines += wrapped(ending, first: "        → ", rest: "          ") }
         return lines

@@ -1,3 +1,4 @@
+import Configuration
 import Gateway
 import Glibc
 import Lab
@@ -98,9 +99,7 @@ import Testing
             guard request.unit == 7, request.function != 43, request.function != 17 else { return nil }
             // SunS, model 1 (66 registers), model 203 (105 registers) at 40070, end.
             var map: [Int: UInt16] = [40_000: 0x5375, 40_001: 0x6E53, 40_002: 1, 40_003: 66]
-            for (index, letter) in "Acme".utf8.enumerated() {
-                map[40_004 + index / 2, default: 0] |= UInt16(letter) << (index % 2 == 0 ? 8 : 0)
-            }
+            Self.put("Acme", at: 40_004, in: &map)
             map.merge([40_070: 203, 40_071: 105, 40_177: 0xFFFF, 40_178: 0]) { $1 }
             let range = request.address..<request.address + request.count
             guard request.function == 3, range.lowerBound >= 40_000, range.upperBound <= 40_179 else {
@@ -143,6 +142,62 @@ import Testing
         try LabFile.write(Array(other.utf8), to: folder + "/meters/other.yaml")
         let rest = try await Outcome("bus", "scan", "roof", "--unit", "7", "--config", folder + "/parthe.yaml")
         #expect(rest.text.contains("configured as other") && rest.text.contains("at: 40070"), "\(rest.text)")
+    }
+
+    /// What the device says of itself bounds its counter and tells it from another: both stand in what is written.
+    @Test func sunSpecDevicesComeWithPlateAndSerial() async throws {
+        // Model 1, 103 at 40070, 120 at 40122 (22 kW); a connected meter's model 1 at 40150, 203 at 40218.
+        var map: [Int: UInt16] = [40_000: 0x5375, 40_001: 0x6E53, 40_002: 1, 40_003: 66, 40_150: 1, 40_151: 66]
+        map.merge([40_070: 103, 40_071: 50, 40_122: 120, 40_123: 26, 40_124: 4, 40_125: 220, 40_126: 2]) { $1 }
+        map.merge([40_218: 203, 40_219: 105, 40_325: 0xFFFF, 40_326: 0]) { $1 }
+        Self.put("Acme", at: 40_004, in: &map)
+        Self.put("INV-1", at: 40_052, in: &map)
+        Self.put("MET-2", at: 40_200, in: &map)
+        let chain = map
+        let device = try LineDevice.converter { request in
+            guard request.unit == 7, request.function == 3, (40_000...40_326).contains(request.address),
+                request.address + request.count <= 40_327
+            else { return request.unit == 7 ? (Frame.rtu(7, [request.function | 0x80, 2]), 0) : nil }
+            let words = (0..<request.count).map { chain[request.address + $0] ?? 0 }
+            return (
+                Frame.rtu(7, [3, UInt8(2 * words.count)] + words.flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] }), 0
+            )
+        }
+        defer { device.stop() }
+        let folder = try LabFile.temporaryFolder("parthe-plate")
+        defer { LabFile.remove(folder: folder) }
+        let file = folder + "/parthe.yaml"
+        let text = """
+            gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+            buses:
+              - {id: roof, rtu_over_tcp: "\(device.place.dropFirst("rtu_over_tcp:".count))"}
+            """
+        try LabFile.write(Array(text.utf8), to: file)
+        let scan = try await Outcome("bus", "scan", "roof", "--unit", "7", "--write", "--config", file)
+        #expect(scan.code == 0, "\(scan.text)")
+        let check = try await Outcome("check", "--config", file)
+        #expect(check.code == 0, "\(check.text)")
+        #expect(!check.text.contains("without rated_power or max_rate of roof-7-103"), "\(check.text)")
+
+        let result = ConfigurationReader(share: nil).read(file: file)
+        let meters = try #require(result.configuration).meters
+        let inverter = try #require(meters.first { $0.id == "roof-7-103" }, "\(scan.text)")
+        #expect(inverter.definition.ratedPower == ExactDecimal(22, exponent: 3))
+        #expect(
+            inverter.definition.identity?.serial
+                == .init(function: .holding, address: 40_052, type: .text, count: 16))
+        // The connected meter has a number of its own, and the inverter's plate is not its bound.
+        let meter = try #require(meters.first { $0.id == "roof-7-203" })
+        #expect(meter.definition.ratedPower == nil)
+        #expect(meter.definition.identity?.serial?.address == 40_200)
+        let written = try String(decoding: File.read(folder + "/meters/roof-7-203.yaml"), as: UTF8.self)
+        #expect(written.contains("# Acme MET-2"), "\(written)")
+    }
+
+    private static func put(_ text: String, at address: Int, in map: inout [Int: UInt16]) {
+        for (index, letter) in text.utf8.enumerated() {
+            map[address + index / 2, default: 0] |= UInt16(letter) << (index % 2 == 0 ? 8 : 0)
+        }
     }
 
     /// At the wrong speed nobody understands; at the right one the meter is found, and so are its settings.

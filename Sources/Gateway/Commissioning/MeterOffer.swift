@@ -36,18 +36,33 @@ struct MeterOffer {
                 comment: comment)
         }
         if let device = found.sunSpec {
-            let plate = [device.manufacturer, device.product, device.serial].filter { !$0.isEmpty }
             let known = Set(configured.compactMap(\.definition.sunSpec?.address))
             return device.models.filter { !known.contains($0.address) }.compactMap { model in
-                model.model.map {
-                    offer("-\(model.id)", $0, ["at: \(model.address)"], plate.joined(separator: " "))
-                }
+                model.model.map { offer("-\(model.id)", $0, keys(of: model, in: device), plate(of: model, in: device)) }
             }
         }
         guard configured.isEmpty, let best = found.guesses.first, best.confidence >= leastConfidence else { return [] }
         let others = found.guesses.dropFirst().filter { $0.confidence >= best.confidence - 10 }.map(\.model)
         let rest = others.isEmpty ? "" : "; as likely: " + others.joined(separator: ", ")
         return [offer("", best.model, [], "\(best.confidence) %: \(best.evidence)\(rest)")]
+    }
+
+    /// What bounds the counters of an inverter, as the plate in model 120 says it: what a meter that is connected to it
+    /// counts, and what the panels give, may be more.
+    private static let inverters: ClosedRange<UInt16> = 101...113
+
+    private static func keys(of model: ScanReport.Model, in device: ScanReport.SunSpec) -> [String] {
+        var keys = ["at: \(model.address)"]
+        if inverters.contains(model.id), let power = device.ratedPower { keys.append("rated_power: \(power)") }
+        if let register = model.serialRegister {
+            keys.append("identity: {serial: {function: holding, register: \(register), type: text, count: 16}}")
+        }
+        return keys
+    }
+
+    private static func plate(of model: ScanReport.Model, in device: ScanReport.SunSpec) -> String {
+        let texts = [device.manufacturer, device.product, model.serial ?? device.serial]
+        return texts.filter { !$0.isEmpty }.joined(separator: " ")
     }
 
     /// Writes a file for each of `offers` into the folder `meters/` beside the configuration. What stands there is left

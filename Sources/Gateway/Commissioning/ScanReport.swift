@@ -62,6 +62,8 @@ public struct ScanReport: Encodable, Sendable {
         public var version: String
         /// Its serial number.
         public var serial: String
+        /// The power that it is made for, as `rated_power` is written; absent where it does not say.
+        public var ratedPower: String?
         /// Each model: `203 at 40190, 105 registers`.
         public var models: [Model]
         /// How the chain ended, where it did not end as it should.
@@ -80,6 +82,10 @@ public struct ScanReport: Encodable, Sendable {
         public var length: Int
         /// The catalogue's definition of it, where there is one.
         public var model: String?
+        /// The serial number of what it measures: of the device itself, or of a meter that is connected to it.
+        public var serial: String?
+        /// The zero-based address of that serial number, a text of 16 holding registers.
+        public var serialRegister: UInt16?
     }
 
     /// The bus, or its place.

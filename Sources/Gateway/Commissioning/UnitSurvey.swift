@@ -39,6 +39,7 @@ struct UnitSurvey {
         silences = 0
         if let device = sunSpec(&access, isStopped) {
             found.sunSpec = ScanReport.SunSpec(device, catalogue)
+            readSerials(of: device, &found, &access, isStopped)
         } else {
             guess(&access, identification, catalogue, isStopped, &found)
         }
@@ -81,6 +82,21 @@ struct UnitSurvey {
                 guard !isStopped() else { return nil }
                 if let words = ask(span, &access) { discovery.answered(words) } else { discovery.failed() }
             }
+        }
+    }
+
+    /// Whose numbers the models are: only a number that was read is worth watching.
+    private mutating func readSerials(
+        of device: SunSpecDevice, _ found: inout ScanReport.FoundUnit, _ access: inout BusAccess,
+        _ isStopped: () -> Bool
+    ) {
+        for (index, model) in device.models.enumerated() where found.sunSpec?.models[index].model != nil {
+            guard !isStopped(), let register = device.serialRegister(of: model),
+                let text = ask(register.span, &access).flatMap(register.text).map(printable),
+                text.contains(where: { $0 != "0" && $0 != " " })
+            else { continue }
+            found.sunSpec?.models[index].serial = text
+            found.sunSpec?.models[index].serialRegister = register.address
         }
     }
 
@@ -129,6 +145,7 @@ extension ScanReport.SunSpec {
         product = device.product
         version = device.version
         serial = device.serial
+        ratedPower = device.ratedPower.map { "\($0)W" }
         models = device.models.map { model in
             ScanReport.Model(
                 id: model.id, address: model.address, register: RegisterFunction.holding.notation(of: model.address),
