@@ -64,15 +64,20 @@ struct ScanPage {
 
     private var offers: [String] {
         let offers = report.units.compactMap(\.offer)
-        guard !offers.isEmpty || report.busOffer != nil else { return [] }
-        guard report.written.isEmpty else {
-            return report.written.map { "written: \($0)" }
-                + ["→ look them through, then `parthe check`, and reload the agent (SIGHUP)", ""]
+        let skeletons = report.units.compactMap(\.skeleton)
+        var lines: [String] = []
+        if !report.written.isEmpty {
+            lines += report.written.map { "written: \($0)" }
+            lines += ["→ look them through, then `parthe check`, and reload the agent (SIGHUP)", ""]
+        } else if !offers.isEmpty || report.busOffer != nil || report.change != nil {
+            lines.append(Terminal.paint("To be written into the configuration:", .bold))
+            if let bus = report.busOffer { lines += ["buses:", bus] }
+            if let change = report.change { lines += ["at \(report.changeAt ?? "the bus"):", "    \(change)"] }
+            if !offers.isEmpty { lines += ["meters:"] + offers }
+            lines.append("")
         }
-        var lines = [Terminal.paint("To be written into the configuration:", .bold)]
-        if let bus = report.busOffer { lines += ["buses:", bus] }
-        if !offers.isEmpty { lines += ["meters:"] + offers }
-        return lines + [""]
+        guard !skeletons.isEmpty else { return lines }
+        return lines + [Terminal.paint("To be filled in, then written under meters:", .bold)] + skeletons + [""]
     }
 
     private var result: [String] {

@@ -217,6 +217,58 @@ import Testing
         #expect(device.functionCodes.isSubset(of: [1, 2, 3, 4, 17, 43]), "\(device.functionCodes)")
     }
 
+    /// Where all answer at other settings than the bus has, the bus is to be changed; what nobody knows is filled in.
+    @Test func whatFitsNotYetIsOfferedWithWhatComesFirst() async throws {
+        let device = try LineDevice.port { request in
+            guard request.baud == 19_200 else { return nil }
+            return request.unit == 5
+                ? (Frame.meter(request), 0)
+                : request.unit == 6 ? (Frame.rtu(6, [request.function | 0x80, 2]), 0) : nil
+        }
+        defer { device.stop() }
+        let folder = try LabFile.temporaryFolder("parthe-other-line")
+        defer { LabFile.remove(folder: folder) }
+        let file = folder + "/parthe.yaml"
+        func write(_ settings: String, _ rest: String = "") throws {
+            let text = """
+                gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+                buses:
+                  - {id: line, serial: \(device.place)\(settings)}
+                \(rest)
+                """
+            try LabFile.write(Array(text.utf8), to: file)
+        }
+        try write("")
+        let arguments = [
+            "bus", "scan", "line", "--units", "5-6", "--baud", "9600,19200", "--timeout", "200ms", "--config", file,
+            "--write",
+        ]
+        let scan = try await Outcome(list: arguments)
+        #expect(scan.code == 0, "\(scan.text)")
+        #expect(scan.text.contains("the bus is configured as 9600 8N1: set the bus to 19200 8N1"), "\(scan.text)")
+        let change = "baud: 19200, parity: none, stop_bits: 1"
+        #expect(scan.text.contains("at bus line:\n    \(change)"), "\(scan.text)")
+        #expect(scan.text.contains("# first: set the bus to 19200 8N1\n  - id: line-5"), "\(scan.text)")
+        #expect(scan.text.contains("line-5 is not written: first set the bus"), "\(scan.text)")
+        #expect(!File.exists(folder + "/meters"))
+        #expect(scan.text.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.contains("/tmp/") }, "\(scan.text)")
+
+        // The skeleton does no harm as it is, and without its blanks and its # it is a meter.
+        let lines = scan.text.split(separator: "\n").map(String.init)
+        let first = try #require(lines.firstIndex { $0.contains("# unit 6: no model fits. Fill in each ___") })
+        let skeleton = lines[first...].prefix { $0.hasPrefix("  # ") }
+        let entry = try #require(skeleton.firstIndex { $0 == "  # - id: line-6" }, "\(scan.text)")
+        let filled = skeleton[entry...].map { line in
+            ["function: ": "input", "type: ": "f32"].reduce("  " + line.dropFirst(4)) {
+                $0.replacing($1.key + "___", with: $1.key + $1.value)
+            }
+        }
+        let numbered = filled.enumerated().map { $0.element.replacing("___", with: "\(2 * $0.offset)") }
+        try write(", \(change)", "meters:\n" + (skeleton + numbered).joined(separator: "\n"))
+        let check = try await Outcome("check", "--config", file)
+        #expect(check.code == 0 && check.text.contains("line-6"), "\(check.text)")
+    }
+
     /// A meter that is slower than the scan waits shows itself while the next is asked.
     @Test func slowAndGarbledUnitsAreNoticed() async throws {
         let device = try LineDevice.converter { request in
@@ -322,7 +374,10 @@ import Testing
         #expect(scan.text.contains("unit 1 at 9600 8N1  answers"), "\(scan.text)")
         #expect(scan.text.contains("unit 2 at 19200 8N1  answers"), "\(scan.text)")
         #expect(scan.text.contains("the bus is configured as 9600 8N1"), "\(scan.text)")
-        #expect(!scan.text.contains("- id: line-2"), "no configuration fits another speed: \(scan.text)")
+        // Unit 1 is not to be lost: the other device has to change.
+        #expect(scan.text.contains("- id: line-2"), "\(scan.text)")
+        #expect(scan.text.contains("# first: set the device from 19200 8N1 to 9600 8N1"), "\(scan.text)")
+        #expect(!scan.text.contains("at bus line:"), "\(scan.text)")
         let why = try await Outcome(list: ["bus", "why", "line", "2", "--baud", "9600,19200"] + file)
         #expect(why.code == 69 && why.text.contains("unit 2 answers at 19200 8N1"), "\(why.text)")
         #expect(why.text.contains("at bus line: baud: 19200"), "\(why.text)")

@@ -36,6 +36,8 @@ public struct ScanReport: Encodable, Sendable {
         public var doubts: [String] = []
         /// The configuration of it, as a list item of `meters`.
         public var offer: String?
+        /// Where no model is sure enough: the same with points of its own, in comments, with blanks to be filled in.
+        public var skeleton: String?
     }
 
     /// A model that a unit may be.
@@ -108,6 +110,10 @@ public struct ScanReport: Encodable, Sendable {
     public var notes: [String] = []
     /// The configuration of the bus, where it has none.
     public var busOffer: String?
+    /// The line settings of a configured bus that are to be changed; the offers hold with them.
+    public var change: String?
+    /// What they belong to: `bus hall`.
+    public var changeAt: String?
     /// Files that were written.
     public var written: [String] = []
     /// Why the bus cannot be asked.
