@@ -50,6 +50,7 @@ import Testing
         let json = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile, "--json")
         #expect(json.code == 0)
         #expect(json.text.contains(#""manualRegister" : 30001"#))
+        #expect(json.text.contains(#""result" : "ok""#) && !json.text.contains(#""hint""#), "\(json.text)")
 
         rig.meters.setMisbehaviour(.exception(4), of: 0, times: 1)
         let partly = try await Outcome("read", "meter-1", "--config", rig.agent.configurationFile)
