@@ -97,7 +97,7 @@ public struct MeterReadout: Encodable, Sendable {
 
     private mutating func conclude(_ results: [MeterPoll.PointResult]) {
         let failures = results.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
-        let hasAnswered = points.contains { !$0.words.isEmpty } || failures.contains(where: \.isRefusal)
+        let hasAnswered = points.contains { !$0.words.isEmpty } || failures.contains(where: \.isAnswer)
         if let failure = failures.first {
             let isObstacle = SilenceInquiry.Obstacle(failure.code) != nil
             result = hasAnswered || isObstacle ? "failed" : "unknown"
@@ -143,9 +143,4 @@ extension MeterReadout.Line {
             error = failure.what
         }
     }
-}
-
-extension ModbusError {
-    /// Whether it is the meter's own answer.
-    fileprivate var isRefusal: Bool { if case .exception = code { true } else { false } }
 }

@@ -17,7 +17,7 @@ extension BusCommand {
                   parthe bus trace /dev/ttyS1 --listen --baud 19200 --parity even
 
                 Each line: the time (UTC), the milliseconds since the frame before, > for requests and < for answers, \
-                the unit, what is asked, and how long the unit took. Ctrl-C ends it.
+                the unit, what is asked with the PDU that was sent, and how long the unit took. Ctrl-C ends it.
                 Exit code 0 when an answer passed, 1 when frames passed but no answer, 69 when nothing did.
                 """)
 
@@ -86,7 +86,9 @@ extension BusCommand {
             if !["request", "answer", "exception"].contains(entry.kind) { parts.append(entry.kind) }
             if let note = entry.note, entry.kind != note { parts.append(note) }
             if let turnaround = entry.turnaroundMilliseconds { parts.append("after \(figure(turnaround)) ms") }
-            if let words = entry.words {
+            if isRequest, entry.note == nil, let pdu = entry.pdu {
+                parts.append("[\(pdu)]")
+            } else if let words = entry.words {
                 parts.append(words.joined(separator: " "))
             } else if entry.note != nil || entry.unit == nil || entry.exception == nil && !isRequest {
                 parts.append("[\(entry.bytes)]")

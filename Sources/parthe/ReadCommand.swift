@@ -93,7 +93,7 @@ struct ReadCommand: ParsableCommand {
             """
             \(Terminal.paint(readout.meter, .bold)): \(readout.model) (\(readout.status)), \(readout.endpoint) \
             unit \(readout.unit)
-            \(result), \(readout.milliseconds) ms\(readout.isLent ? " through the agent" : ""), \(readout.time)
+            \(readout.result): \(result), \(readout.milliseconds) ms\(readout.isLent ? " through the agent" : ""), \(readout.time)
 
             """)
         // A meter that answers without any value is worth looking at as well.
@@ -122,7 +122,7 @@ struct ReadCommand: ParsableCommand {
             { print(line) }
         }
         if let error = readout.error {
-            print(hasAnswered ? "" : Terminal.paint("result: \(readout.result)", .bold))
+            if hasAnswered { print() }
             for line in Terminal.wrapped(
                 error, Terminal.width, first: "", rest: "    ", most: 6, colour: .red)
             { print(line) }

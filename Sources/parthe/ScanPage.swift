@@ -43,6 +43,9 @@ struct ScanPage {
             add("no model of the catalogue fits; `parthe read --raw` shows its registers")
         }
         if let serial = unit.serial { add("serial number \(serial)") }
+        if !unit.sent.isEmpty {
+            lines += wrapped(unit.sent.joined(separator: ", "), first: "        sent: ", rest: "              ")
+        }
         for doubt in unit.doubts { lines += wrapped(doubt, first: "        → ", rest: "          ") }
         return lines
     }

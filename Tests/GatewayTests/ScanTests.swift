@@ -73,6 +73,7 @@ import Testing
             #expect(scan.code == 0, "\(scan.text)")
             #expect(scan.text.contains("95 % carlo-gavazzi-em340"), "\(scan.text)")
             #expect(scan.text.contains("30012 = input 11, 0xB holds 341"), "\(scan.text)")
+            #expect(scan.text.contains("sent: 03 00 00 00 02,") && scan.text.contains("04 00 0B 00 01"), "\(scan.text)")
         }
         // To everybody else it is the voltage's upper half.
         let raw = try await Outcome(

@@ -13,6 +13,8 @@ import Testing
         let alone = try await Outcome(list: ["bus", "trace", "hall", "--count", "4"] + file)
         #expect(alone.code == 0 && alone.text.contains("polled from here"), "\(alone.text)")
         #expect(alone.text.contains("> unit 1, FC4, 30001 = input 0, 0x0"), "\(alone.text)")
+        #expect(alone.text.contains("[04 00 00 00"), "\(alone.text)")
+        #expect(alone.text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(alone.text)")
         #expect(alone.text.contains("4 frames, 2 answers"), "\(alone.text)")
 
         try rig.agent.start()

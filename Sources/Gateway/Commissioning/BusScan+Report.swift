@@ -11,9 +11,10 @@ extension BusScan {
         _ report: inout ScanReport, _ isStopped: () -> Bool, _ progress: (Progress) -> Void
     ) throws(AgentError) {
         let catalogue = found.isEmpty ? [] : Self.definitions(choice.options.share)
-        for (unit, line, presence) in found {
+        for (unit, line, presence, sent) in found {
             var entry = ScanReport.FoundUnit(unit: unit, result: "ok", evidence: "")
             entry.line = line?.description
+            entry.sent = sent.map { [$0] } ?? []
             entry.isOnOtherLine = choice.isConfigured && line != nil && line != choice.settings.line
             if !entry.isOnOtherLine, let meter = choice.meter(at: unit) {
                 (entry.meter, entry.configuredModel) = (meter.id, meter.definition.model)

@@ -14,6 +14,8 @@ public struct ScanReport: Encodable, Sendable {
         public var result: String
         /// How it showed itself.
         public var evidence: String
+        /// The PDUs that it answered: the one by which it was found, then those that tell what it is.
+        public var sent: [String] = []
         /// Whether it was found out what it is.
         public var isSurveyed = false
         /// From the end of a request to its answer, typically.

@@ -29,16 +29,20 @@ struct UnitSurvey {
         _ access: inout BusAccess, catalogue: [MeterDefinition], isStopped: () -> Bool,
         _ found: inout ScanReport.FoundUnit
     ) {
-        let identification = take(.identification, &access)?.identification ?? [:]
+        let answer = take(.identification, &access)
+        let identification = answer?.identification ?? [:]
+        if !identification.isEmpty, let answer { tell(answer.sent(on: choice.settings), &found) }
         for (object, text) in identification where !text.isEmpty {
             found.identification[Self.objects[object] ?? "object \(object)"] = printable(text)
         }
-        if identification.isEmpty, let data = take(.serverID, &access)?.words, !data.isEmpty {
+        if identification.isEmpty, let answer = take(.serverID, &access), let data = answer.words, !data.isEmpty {
             found.serverID = Self.text(of: data)
+            tell(answer.sent(on: choice.settings), &found)
         }
         silences = 0
         if let device = sunSpec(&access, isStopped) {
             found.sunSpec = ScanReport.SunSpec(device, catalogue)
+            tell(RegisterSpan(function: .holding, address: device.base, count: 2).pdu, &found)
             readSerials(of: device, &found, &access, isStopped)
         } else {
             guess(&access, identification, catalogue, isStopped, &found)
@@ -51,6 +55,11 @@ struct UnitSurvey {
         0: "vendor", 1: "product code", 2: "revision", 3: "vendor's address", 4: "product", 5: "model",
         6: "application",
     ]
+
+    /// Notes a PDU that was answered.
+    private func tell(_ sent: String?, _ found: inout ScanReport.FoundUnit) {
+        if let sent, !found.sent.contains(sent) { found.sent.append(sent) }
+    }
 
     private mutating func take(_ question: BusStep.Question, _ access: inout BusAccess) -> BusAnswer? {
         guard obstacle == nil, silences < Self.patience else { return nil }
@@ -97,6 +106,7 @@ struct UnitSurvey {
             else { continue }
             found.sunSpec?.models[index].serial = text
             found.sunSpec?.models[index].serialRegister = register.address
+            tell(register.span.pdu, &found)
         }
     }
 
@@ -113,6 +123,13 @@ struct UnitSurvey {
         found.guesses = guesses.prefix(5).map {
             ScanReport.Guess(model: $0.model, product: $0.product, confidence: $0.confidence, evidence: $0.evidence)
         }
+        // What the likeliest rests on: the same once more, from what is known.
+        let best = guesses.first?.model
+        _ = ModelGuess.all(of: catalogue.filter { $0.model == best }, identification: identification) { span in
+            guard let words = known[span] ?? nil else { return nil }
+            tell(span.pdu, &found)
+            return words
+        }
         if silences >= Self.patience {
             found.doubts.append("it says nothing to registers that it does not have: more models may fit")
         }
@@ -121,6 +138,7 @@ struct UnitSurvey {
             let words = ask(register.span, &access)
         else { return }
         found.serial = register.text(words).map(printable)
+        tell(register.span.pdu, &found)
     }
 
     /// A server id is a maker's own: text is shown as such.
