@@ -58,7 +58,8 @@ struct ScanPage {
         for model in device.models {
             let serial = model.serial.flatMap { $0 == device.serial ? nil : ", serial number \($0)" } ?? ""
             lines += wrapped(
-                "model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? "") + serial,
+                "model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? "") + serial
+                    + (model.note.map { ", \($0)" } ?? ""),
                 first: "          ", rest: "            ")
         }
         if let ending = device.ending { lines += wrapped(ending, first: "        → ", rest: "          ") }

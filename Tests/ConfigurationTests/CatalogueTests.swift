@@ -238,7 +238,9 @@ import Testing
 
     @Test func inputsOfModel160AreTwentyRegistersApart() throws {
         let definitions = Self.definitions.filter { $0.sunSpec?.id == 160 }
-        #expect(definitions.compactMap(\.sunSpec?.lengths) == [[28], [48], [68], [88]])
+        // Of a device with more than four inputs the first four are read.
+        let more = (4...16).map { 8 + 20 * $0 }
+        #expect(definitions.compactMap(\.sunSpec?.lengths) == [[28], [48], [68], more])
         for (inputs, definition) in definitions.enumerated() {
             for point in definition.points where point.name.hasSuffix("-1") {
                 for input in 1...(inputs + 1) {

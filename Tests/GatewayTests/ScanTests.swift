@@ -147,17 +147,18 @@ import Testing
 
     /// What the device says of itself bounds its counter and tells it from another: both stand in what is written.
     @Test func sunSpecDevicesComeWithPlateAndSerial() async throws {
-        // Model 1, 103 at 40070, 120 at 40122 (22 kW); a connected meter's model 1 at 40150, 203 at 40218.
+        // Model 1, 103 at 40070, 120 at 40122 (22 kW); a connected meter's model 1 at 40150, 203 at 40218;
+        // model 160 with 6 inputs at 40325.
         var map: [Int: UInt16] = [40_000: 0x5375, 40_001: 0x6E53, 40_002: 1, 40_003: 66, 40_150: 1, 40_151: 66]
         map.merge([40_070: 103, 40_071: 50, 40_122: 120, 40_123: 26, 40_124: 4, 40_125: 220, 40_126: 2]) { $1 }
-        map.merge([40_218: 203, 40_219: 105, 40_325: 0xFFFF, 40_326: 0]) { $1 }
+        map.merge([40_218: 203, 40_219: 105, 40_325: 160, 40_326: 128, 40_455: 0xFFFF, 40_456: 0]) { $1 }
         Self.put("Acme", at: 40_004, in: &map)
         Self.put("INV-1", at: 40_052, in: &map)
         Self.put("MET-2", at: 40_200, in: &map)
         let chain = map
         let device = try LineDevice.converter { request in
-            guard request.unit == 7, request.function == 3, (40_000...40_326).contains(request.address),
-                request.address + request.count <= 40_327
+            guard request.unit == 7, request.function == 3, (40_000...40_456).contains(request.address),
+                request.address + request.count <= 40_457
             else { return request.unit == 7 ? (Frame.rtu(7, [request.function | 0x80, 2]), 0) : nil }
             let words = (0..<request.count).map { chain[request.address + $0] ?? 0 }
             return (
@@ -193,6 +194,9 @@ import Testing
         #expect(meter.definition.identity?.serial?.address == 40_200)
         let written = try String(decoding: File.read(folder + "/meters/roof-7-203.yaml"), as: UTF8.self)
         #expect(written.contains("# Acme MET-2"), "\(written)")
+        #expect(scan.text.contains("6 DC inputs, of which the first 4 are read"), "\(scan.text)")
+        let inputs = try #require(meters.first { $0.id == "roof-7-160" })
+        #expect(inputs.definition.model == "sunspec-160-4" && inputs.points.count == 29)
     }
 
     private static func put(_ text: String, at address: Int, in map: inout [Int: UInt16]) {

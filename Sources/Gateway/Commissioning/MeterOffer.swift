@@ -105,7 +105,7 @@ struct MeterOffer {
 
     private static func plate(of model: ScanReport.Model, in device: ScanReport.SunSpec) -> String {
         let texts = [device.manufacturer, device.product, model.serial ?? device.serial]
-        return texts.filter { !$0.isEmpty }.joined(separator: " ")
+        return texts.filter { !$0.isEmpty }.joined(separator: " ") + (model.note.map { ": \($0)" } ?? "")
     }
 
     /// Writes a file for each of `offers` into the folder `meters/` beside the configuration. What stands there is left

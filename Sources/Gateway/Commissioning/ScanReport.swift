@@ -86,6 +86,8 @@ public struct ScanReport: Encodable, Sendable {
         public var length: Int
         /// The catalogue's definition of it, where there is one.
         public var model: String?
+        /// What the definition leaves out.
+        public var note: String?
         /// The serial number of what it measures: of the device itself, or of a meter that is connected to it.
         public var serial: String?
         /// The zero-based address of that serial number, a text of 16 holding registers.

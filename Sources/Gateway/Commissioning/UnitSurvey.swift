@@ -167,7 +167,8 @@ extension ScanReport.SunSpec {
         models = device.models.map { model in
             ScanReport.Model(
                 id: model.id, address: model.address, register: RegisterFunction.holding.notation(of: model.address),
-                length: model.length, model: proposals.first { $0.at == model.address }?.model)
+                length: model.length, model: proposals.first { $0.at == model.address }?.model,
+                note: Self.note(on: model, proposals.first { $0.at == model.address }?.model, catalogue))
         }
         ending =
             switch device.ending {
@@ -177,5 +178,14 @@ extension ScanReport.SunSpec {
             case .tooFar(let address): "the model at \(address) states a length beyond register 65535"
             case .tooLong(let address): "the chain has too many models; looked at up to \(address)"
             }
+    }
+    /// Model 160 has as many DC inputs as its length says, and may have more than a definition reads.
+    private static func note(
+        on model: SunSpecDevice.Model, _ name: String?, _ catalogue: [MeterDefinition]
+    ) -> String? {
+        guard model.id == 160, let definition = catalogue.first(where: { $0.model == name }) else { return nil }
+        let inputs = (model.length - 8) / 20
+        let read = definition.points.count { $0.name.hasPrefix("active-energy-dc-") }
+        return read > 0 && inputs > read ? "\(inputs) DC inputs, of which the first \(read) are read" : nil
     }
 }
