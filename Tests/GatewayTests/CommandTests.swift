@@ -76,7 +76,7 @@ import Testing
         let unknown = try await Outcome("meter", "show", "eastron-sdm63")
         #expect(unknown.code == 64 && unknown.text.contains("did you mean \"eastron-sdm630\"?"), "\(unknown.text)")
         let json = try await Outcome("meter", "show", "eastron-sdm630", "--json")
-        #expect(json.code == 0 && json.text.contains(#""status" : "manual""#))
+        #expect(json.code == 0 && json.text.contains(#""status" : "agreed""#))
         // A catalogue that is not there is a wrong installation, not a wrong command.
         for command in [["list"], ["show", "eastron-sdm630"]] {
             let none = try await Outcome(list: ["meter"] + command + ["--share", "/nonexistent"])
