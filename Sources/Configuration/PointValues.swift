@@ -1,18 +1,6 @@
-public import Metering
+internal import Metering
 
 // The typed readings that only points need.
-
-extension RegisterFunction {
-    /// The word for it in files and texts.
-    public var word: String {
-        switch self {
-        case .coil: "coil"
-        case .discrete: "discrete"
-        case .holding: "holding"
-        case .input: "input"
-        }
-    }
-}
 
 extension Field {
     func function() -> RegisterFunction? {

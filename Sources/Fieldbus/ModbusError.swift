@@ -102,10 +102,10 @@ public struct ModbusError: Error, Hashable, Codable, Sendable {
 }
 
 extension ModbusError: CustomStringConvertible {
-    /// `192.168.1.20:502 unit 3 FC4 0…79: no answer in time`.
+    /// `192.168.1.20:502 unit 3, 30001 = input 0, 0x0 ×80, sent 04 00 00 00 50: no answer in time`.
     public var description: String {
-        let asked = span.map(\.description) ?? function.map { "FC\($0)" }
-        let place = asked.map { "\(endpoint) unit \(unit) \($0)" } ?? endpoint
+        let asked = span.map(\.inFull) ?? function.map { "FC\($0)" }
+        let place = asked.map { "\(endpoint) unit \(unit), \($0)" } ?? endpoint
         return "\(place): \(what)"
     }
 

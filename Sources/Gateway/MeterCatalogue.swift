@@ -117,10 +117,3 @@ extension PointDefinition {
         return text
     }
 }
-
-extension RegisterFunction {
-    /// An address in both notations, the manuals' and the wire's: `40841 = holding 840, 0x348`.
-    func notation(of address: UInt16) -> String {
-        "\(manualNumber(of: address)) = \(word) \(address), 0x\(String(address, radix: 16, uppercase: true))"
-    }
-}

@@ -56,9 +56,12 @@ public struct MeterReadout: Encodable, Sendable {
     public var time: String
     /// The points in the order of the definition.
     public var points: [Line]
+    /// `ok`: every point has a value; `failed`: it answers, but not with all of them, or the bus cannot be asked;
+    /// `unknown`: no answer came.
+    public var result = "ok"
     /// The first thing that went wrong, with its place.
     public var error: String?
-    /// What to look at.
+    /// What to do next; absent when every point has a value.
     public var hint: String?
 
     /// How many points have a value.
@@ -89,10 +92,23 @@ public struct MeterReadout: Encodable, Sendable {
         milliseconds = Double((end - begin).wholeNanoseconds / 10_000) / 100
         time = BootClock.offset.timestamp(of: end).description
         points = zip(meter.points, inspection.results).map { Line($0, $1) }
-        for case .failed(let failure) in inspection.results {
+        conclude(inspection.results)
+    }
+
+    private mutating func conclude(_ results: [MeterPoll.PointResult]) {
+        let failures = results.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
+        let hasAnswered = points.contains { !$0.words.isEmpty } || failures.contains(where: \.isAnswer)
+        if let failure = failures.first {
+            let isObstacle = SilenceInquiry.Obstacle(failure.code) != nil
+            result = hasAnswered || isObstacle ? "failed" : "unknown"
             error = failure.description
             hint = failure.hint
-            break
+            if !hasAnswered { hint? += "; `parthe bus why \(bus) \(unit)` looks closer" }
+        } else if let empty = points.first(where: { $0.error != nil }) {
+            result = "failed"
+            hint =
+                "the meter answers \(empty.name) with its code for \"no value\": compare with its display; what it "
+                + "does not measure is left out by `points: […]`"
         }
     }
 

@@ -116,7 +116,7 @@ extension StatusReport {
                     "is it this model? Look at it with `parthe bus scan \(meter.bus) --unit \(meter.unit)`")
             }
             if let error = meter.error {
-                add("meter \(meter.id): \(error)", meter.hint)
+                add("meter \(meter.id): \(error)" + (meter.asked.map { ": \($0)" } ?? ""), meter.hint)
             } else if silence > 3 * (meter.intervals.first?.milliseconds ?? 0) + 5000 {
                 add(
                     "meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)",

@@ -116,6 +116,8 @@ public struct StatusReport: Codable, Sendable {
         public var notAvailable: Int
         /// What goes wrong now; absent when nothing does.
         public var error: String?
+        /// The registers of the request that failed, in both notations: `30001 = input 0, 0x0 ×80`, and its PDU.
+        public var asked: String?
         /// What to look at.
         public var hint: String?
         /// For how long there has been no complete poll.

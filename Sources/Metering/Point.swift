@@ -96,7 +96,7 @@ public struct MeterDefinition: Hashable, Sendable {
     public enum Status: String, Hashable, Sendable, CaseIterable {
         /// The maker's manual was read; `sources` name it with pages.
         case manual
-        /// Two public sources agree; no manual was read.
+        /// Two public sources agree; where a manual is one of them, its pages are not named.
         case agreed
         /// Written in the configuration by its owner.
         case own

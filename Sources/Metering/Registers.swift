@@ -116,6 +116,23 @@ public enum WordOrder: String, Hashable, Sendable, CaseIterable {
     }
 }
 
+extension RegisterFunction {
+    /// The word for it in files and texts.
+    public var word: String {
+        switch self {
+        case .coil: "coil"
+        case .discrete: "discrete"
+        case .holding: "holding"
+        case .input: "input"
+        }
+    }
+
+    /// An address in both notations, the manuals' and the wire's: `40841 = holding 840, 0x348`.
+    public func notation(of address: UInt16) -> String {
+        "\(manualNumber(of: address)) = \(word) \(address), 0x\(String(address, radix: 16, uppercase: true))"
+    }
+}
+
 /// A run of registers that one request reads.
 public struct RegisterSpan: Hashable, Codable, Sendable {
     /// The function code.
@@ -142,6 +159,15 @@ public struct RegisterSpan: Hashable, Codable, Sendable {
     public var addresses: Range<Int> {
         Int(address)..<Int(address) + count
     }
+
+    /// The PDU that asks for them, in hexadecimal: `04 00 00 00 50`.
+    public var pdu: String {
+        let words = [address, UInt16(count)].map(\.hexadecimal).map { "\($0.prefix(2)) \($0.suffix(2))" }
+        return "0\(function.rawValue) " + words.joined(separator: " ")
+    }
+
+    /// In both notations, and as it is sent: `30001 = input 0, 0x0 ×80, sent 04 00 00 00 50`.
+    public var inFull: String { "\(function.notation(of: address)) ×\(count), sent \(pdu)" }
 }
 
 extension RegisterSpan: CustomStringConvertible {

@@ -17,7 +17,7 @@ extension BusCommand {
                   parthe bus trace /dev/ttyS1 --listen --baud 19200 --parity even
 
                 Each line: the time (UTC), the milliseconds since the frame before, > for requests and < for answers, \
-                the unit, what is asked, and how long the unit took. Ctrl-C ends it.
+                the unit, what is asked with the PDU that was sent, and how long the unit took. Ctrl-C ends it.
                 Exit code 0 when an answer passed, 1 when frames passed but no answer, 69 when nothing did.
                 """)
 
@@ -28,7 +28,7 @@ extension BusCommand {
         @OptionGroup var line: LineOptions
         @OptionGroup var files: ConfigurationOptions
         @OptionGroup var agent: SocketOption
-        @Flag(help: "Print a line of JSON for each frame.") var json = false
+        @Flag(help: "Print a line of JSON for each frame, and one for what came of it.") var json = false
 
         func validate() throws {
             if let count, count < 1 { throw ValidationError("--count is 1 or more.") }
@@ -45,10 +45,8 @@ extension BusCommand {
                 let summary = try trace.run(started: Self.tell) { entry in
                     if json { Terminal.write(entry.json) } else { print(Self.text(of: entry)) }
                 }
-                Terminal.tell("\(counted(summary.frames, "frame")), \(counted(summary.answers, "answer"))\n")
-                if let ending = summary.ending {
-                    Terminal.complain(ending + (summary.hint.map { "\n  → \($0)" } ?? ""))
-                }
+                if json { Terminal.write(summary.json) }
+                Self.tell(summary)
                 if summary.frames == 0 { throw ExitCode.unavailable }
                 if summary.answers == 0 { throw ExitCode.partly }
             }
@@ -59,6 +57,16 @@ extension BusCommand {
             case .agent: Terminal.tell("the agent's frames:\n")
             case .polls: Terminal.tell("no agent has this bus: the configured meters are polled from here\n")
             case .listening: Terminal.tell("listening; nothing is sent\n")
+            }
+        }
+
+        private static func tell(_ summary: BusTrace.Summary) {
+            let figures = "\(counted(summary.frames, "frame")), \(counted(summary.answers, "answer"))"
+            Terminal.tell("\(summary.result): \(figures)\n")
+            if let ending = summary.ending { Terminal.complain(ending) }
+            guard let hint = summary.hint else { return }
+            for line in Terminal.wrapped(hint, Terminal.width, first: "  → ", rest: "    ", most: 6) {
+                Terminal.tell(line + "\n")
             }
         }
 
@@ -78,7 +86,9 @@ extension BusCommand {
             if !["request", "answer", "exception"].contains(entry.kind) { parts.append(entry.kind) }
             if let note = entry.note, entry.kind != note { parts.append(note) }
             if let turnaround = entry.turnaroundMilliseconds { parts.append("after \(figure(turnaround)) ms") }
-            if let words = entry.words {
+            if isRequest, entry.note == nil, let pdu = entry.pdu {
+                parts.append("[\(pdu)]")
+            } else if let words = entry.words {
                 parts.append(words.joined(separator: " "))
             } else if entry.note != nil || entry.unit == nil || entry.exception == nil && !isRequest {
                 parts.append("[\(entry.bytes)]")

@@ -79,8 +79,9 @@ struct ReadCommand: ParsableCommand {
     private func readMeter(_ meter: String) throws {
         let readout = try MeterReadout(of: meter, options: Agent.Options(bus.files, bus.agent))
         if bus.json { Terminal.write(readout.json) } else { show(readout) }
-        if readout.points.allSatisfy(\.words.isEmpty) { throw ExitCode.unavailable }
-        if readout.values < readout.points.count { throw ExitCode.partly }
+        guard readout.result != "ok" else { return }
+        let isRefused = readout.result == "failed" && !readout.requests.isEmpty
+        throw isRefused ? ExitCode.partly : ExitCode.unavailable
     }
 
     private func show(_ readout: MeterReadout) {
@@ -92,7 +93,7 @@ struct ReadCommand: ParsableCommand {
             """
             \(Terminal.paint(readout.meter, .bold)): \(readout.model) (\(readout.status)), \(readout.endpoint) \
             unit \(readout.unit)
-            \(result), \(readout.milliseconds) ms\(readout.isLent ? " through the agent" : ""), \(readout.time)
+            \(readout.result): \(result), \(readout.milliseconds) ms\(readout.isLent ? " through the agent" : ""), \(readout.time)
 
             """)
         // A meter that answers without any value is worth looking at as well.
@@ -121,11 +122,13 @@ struct ReadCommand: ParsableCommand {
             { print(line) }
         }
         if let error = readout.error {
-            print((hasAnswered ? "\n" : "") + Terminal.paint(error, .red))
-            if let hint = readout.hint {
-                for line in Terminal.wrapped(hint, Terminal.width, first: "  → ", rest: "    ", most: 6) { print(line) }
-            }
-            if !hasAnswered { print("  → `parthe bus why \(readout.bus) \(readout.unit)` looks closer") }
+            if hasAnswered { print() }
+            for line in Terminal.wrapped(
+                error, Terminal.width, first: "", rest: "    ", most: 6, colour: .red)
+            { print(line) }
+        }
+        if let hint = readout.hint {
+            for line in Terminal.wrapped(hint, Terminal.width, first: "  → ", rest: "    ", most: 6) { print(line) }
         }
     }
 

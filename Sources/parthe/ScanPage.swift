@@ -43,6 +43,9 @@ struct ScanPage {
             add("no model of the catalogue fits; `parthe read --raw` shows its registers")
         }
         if let serial = unit.serial { add("serial number \(serial)") }
+        if !unit.sent.isEmpty {
+            lines += wrapped(unit.sent.joined(separator: ", "), first: "        sent: ", rest: "              ")
+        }
         for doubt in unit.doubts { lines += wrapped(doubt, first: "        → ", rest: "          ") }
         return lines
     }
@@ -50,9 +53,14 @@ struct ScanPage {
     private func lines(of device: ScanReport.SunSpec) -> [String] {
         var lines = wrapped(
             "SunSpec at \(device.base): \(device.manufacturer) \(device.product) \(device.version), serial number "
-                + device.serial, first: "        ", rest: "          ")
+                + device.serial + (device.ratedPower.map { ", made for \($0)" } ?? ""), first: "        ",
+            rest: "          ")
         for model in device.models {
-            lines.append("          model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? ""))
+            let serial = model.serial.flatMap { $0 == device.serial ? nil : ", serial number \($0)" } ?? ""
+            lines += wrapped(
+                "model \(model.id) at \(model.register)" + (model.model.map { ": \($0)" } ?? "") + serial
+                    + (model.note.map { ", \($0)" } ?? ""),
+                first: "          ", rest: "            ")
         }
         if let ending = device.ending { lines += wrapped(ending, first: "        → ", rest: "          ") }
         return lines
@@ -60,15 +68,20 @@ struct ScanPage {
 
     private var offers: [String] {
         let offers = report.units.compactMap(\.offer)
-        guard !offers.isEmpty || report.busOffer != nil else { return [] }
-        guard report.written.isEmpty else {
-            return report.written.map { "written: \($0)" }
-                + ["→ look them through, then `parthe check`, and reload the agent (SIGHUP)", ""]
+        let skeletons = report.units.compactMap(\.skeleton)
+        var lines: [String] = []
+        if !report.written.isEmpty {
+            lines += report.written.map { "written: \($0)" }
+            lines += ["→ look them through, then `parthe check`, and reload the agent (SIGHUP)", ""]
+        } else if !offers.isEmpty || report.busOffer != nil || report.change != nil {
+            lines.append(Terminal.paint("To be written into the configuration:", .bold))
+            if let bus = report.busOffer { lines += ["buses:", bus] }
+            if let change = report.change { lines += ["at \(report.changeAt ?? "the bus"):", "    \(change)"] }
+            if !offers.isEmpty { lines += ["meters:"] + offers }
+            lines.append("")
         }
-        var lines = [Terminal.paint("To be written into the configuration:", .bold)]
-        if let bus = report.busOffer { lines += ["buses:", bus] }
-        if !offers.isEmpty { lines += ["meters:"] + offers }
-        return lines + [""]
+        guard !skeletons.isEmpty else { return lines }
+        return lines + [Terminal.paint("To be filled in, then written under meters:", .bold)] + skeletons + [""]
     }
 
     private var result: [String] {

@@ -105,7 +105,9 @@ import Testing
         var link = ModbusLink(BusSettings(peer))
         let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
         #expect(error.code == .exception(2))
-        #expect(error.description.hasSuffix("unit 1 FC4 0…9: exception 2 (illegal data address)"))
+        #expect(
+            error.description.hasSuffix(
+                "unit 1, 30001 = input 0, 0x0 ×10, sent 04 00 00 00 0A: exception 2 (illegal data address)"))
         try link.read(span, unit: 1)
         let connects = link.counters.connects
         #expect(connects == 1)
@@ -142,7 +144,7 @@ import Testing
         defer { peer.stop() }
         var link = ModbusLink(BusSettings(peer))
         let error = try #require(throws: ModbusError.self) { try link.deviceIdentification(unit: 1) }
-        #expect(error.description.hasSuffix("unit 1 FC43: exception 1 (illegal function)"))
+        #expect(error.description.hasSuffix("unit 1, FC43: exception 1 (illegal function)"))
         #expect(throws: ModbusError.self) { try link.serverID(unit: 1) }
     }
 

@@ -60,7 +60,9 @@ import Testing
         let error = try #require(throws: ModbusError.self) { try link.read(span, unit: 1) }
         #expect(error.code == .exception(2))
         #expect(error.disposition == .reject)
-        #expect(error.description.hasSuffix("unit 1 FC4 0…9: exception 2 (illegal data address)"))
+        #expect(
+            error.description.hasSuffix(
+                "unit 1, 30001 = input 0, 0x0 ×10, sent 04 00 00 00 0A: exception 2 (illegal data address)"))
         let isConnected = link.isConnected
         #expect(isConnected)
         #expect(throws: Never.self) { try link.read(span, unit: 1) }

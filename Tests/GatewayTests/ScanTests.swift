@@ -1,3 +1,4 @@
+import Configuration
 import Gateway
 import Glibc
 import Lab
@@ -72,6 +73,7 @@ import Testing
             #expect(scan.code == 0, "\(scan.text)")
             #expect(scan.text.contains("95 % carlo-gavazzi-em340"), "\(scan.text)")
             #expect(scan.text.contains("30012 = input 11, 0xB holds 341"), "\(scan.text)")
+            #expect(scan.text.contains("sent: 03 00 00 00 02,") && scan.text.contains("04 00 0B 00 01"), "\(scan.text)")
         }
         // To everybody else it is the voltage's upper half.
         let raw = try await Outcome(
@@ -98,9 +100,7 @@ import Testing
             guard request.unit == 7, request.function != 43, request.function != 17 else { return nil }
             // SunS, model 1 (66 registers), model 203 (105 registers) at 40070, end.
             var map: [Int: UInt16] = [40_000: 0x5375, 40_001: 0x6E53, 40_002: 1, 40_003: 66]
-            for (index, letter) in "Acme".utf8.enumerated() {
-                map[40_004 + index / 2, default: 0] |= UInt16(letter) << (index % 2 == 0 ? 8 : 0)
-            }
+            Self.put("Acme", at: 40_004, in: &map)
             map.merge([40_070: 203, 40_071: 105, 40_177: 0xFFFF, 40_178: 0]) { $1 }
             let range = request.address..<request.address + request.count
             guard request.function == 3, range.lowerBound >= 40_000, range.upperBound <= 40_179 else {
@@ -145,6 +145,66 @@ import Testing
         #expect(rest.text.contains("configured as other") && rest.text.contains("at: 40070"), "\(rest.text)")
     }
 
+    /// What the device says of itself bounds its counter and tells it from another: both stand in what is written.
+    @Test func sunSpecDevicesComeWithPlateAndSerial() async throws {
+        // Model 1, 103 at 40070, 120 at 40122 (22 kW); a connected meter's model 1 at 40150, 203 at 40218;
+        // model 160 with 6 inputs at 40325.
+        var map: [Int: UInt16] = [40_000: 0x5375, 40_001: 0x6E53, 40_002: 1, 40_003: 66, 40_150: 1, 40_151: 66]
+        map.merge([40_070: 103, 40_071: 50, 40_122: 120, 40_123: 26, 40_124: 4, 40_125: 220, 40_126: 2]) { $1 }
+        map.merge([40_218: 203, 40_219: 105, 40_325: 160, 40_326: 128, 40_455: 0xFFFF, 40_456: 0]) { $1 }
+        Self.put("Acme", at: 40_004, in: &map)
+        Self.put("INV-1", at: 40_052, in: &map)
+        Self.put("MET-2", at: 40_200, in: &map)
+        let chain = map
+        let device = try LineDevice.converter { request in
+            guard request.unit == 7, request.function == 3, (40_000...40_456).contains(request.address),
+                request.address + request.count <= 40_457
+            else { return request.unit == 7 ? (Frame.rtu(7, [request.function | 0x80, 2]), 0) : nil }
+            let words = (0..<request.count).map { chain[request.address + $0] ?? 0 }
+            return (
+                Frame.rtu(7, [3, UInt8(2 * words.count)] + words.flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] }), 0
+            )
+        }
+        defer { device.stop() }
+        let folder = try LabFile.temporaryFolder("parthe-plate")
+        defer { LabFile.remove(folder: folder) }
+        let file = folder + "/parthe.yaml"
+        let text = """
+            gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+            buses:
+              - {id: roof, rtu_over_tcp: "\(device.place.dropFirst("rtu_over_tcp:".count))"}
+            """
+        try LabFile.write(Array(text.utf8), to: file)
+        let scan = try await Outcome("bus", "scan", "roof", "--unit", "7", "--write", "--config", file)
+        #expect(scan.code == 0, "\(scan.text)")
+        let check = try await Outcome("check", "--config", file)
+        #expect(check.code == 0, "\(check.text)")
+        #expect(!check.text.contains("without rated_power or max_rate of roof-7-103"), "\(check.text)")
+
+        let result = ConfigurationReader(share: nil).read(file: file)
+        let meters = try #require(result.configuration).meters
+        let inverter = try #require(meters.first { $0.id == "roof-7-103" }, "\(scan.text)")
+        #expect(inverter.definition.ratedPower == ExactDecimal(22, exponent: 3))
+        #expect(
+            inverter.definition.identity?.serial
+                == .init(function: .holding, address: 40_052, type: .text, count: 16))
+        // The connected meter has a number of its own, and the inverter's plate is not its bound.
+        let meter = try #require(meters.first { $0.id == "roof-7-203" })
+        #expect(meter.definition.ratedPower == nil)
+        #expect(meter.definition.identity?.serial?.address == 40_200)
+        let written = try String(decoding: File.read(folder + "/meters/roof-7-203.yaml"), as: UTF8.self)
+        #expect(written.contains("# Acme MET-2"), "\(written)")
+        #expect(scan.text.contains("6 DC inputs, of which the first 4 are read"), "\(scan.text)")
+        let inputs = try #require(meters.first { $0.id == "roof-7-160" })
+        #expect(inputs.definition.model == "sunspec-160-4" && inputs.points.count == 29)
+    }
+
+    private static func put(_ text: String, at address: Int, in map: inout [Int: UInt16]) {
+        for (index, letter) in text.utf8.enumerated() {
+            map[address + index / 2, default: 0] |= UInt16(letter) << (index % 2 == 0 ? 8 : 0)
+        }
+    }
+
     /// At the wrong speed nobody understands; at the right one the meter is found, and so are its settings.
     @Test func theRightSettingsAreFound() async throws {
         let device = try LineDevice.port { request in
@@ -160,6 +220,58 @@ import Testing
         #expect(outcome.text.contains("baud: 19200, parity: none, stop_bits: 1"), "\(outcome.text)")
         #expect(outcome.text.contains("% eastron-sdm"), "\(outcome.text)")
         #expect(device.functionCodes.isSubset(of: [1, 2, 3, 4, 17, 43]), "\(device.functionCodes)")
+    }
+
+    /// Where all answer at other settings than the bus has, the bus is to be changed; what nobody knows is filled in.
+    @Test func whatFitsNotYetIsOfferedWithWhatComesFirst() async throws {
+        let device = try LineDevice.port { request in
+            guard request.baud == 19_200 else { return nil }
+            return request.unit == 5
+                ? (Frame.meter(request), 0)
+                : request.unit == 6 ? (Frame.rtu(6, [request.function | 0x80, 2]), 0) : nil
+        }
+        defer { device.stop() }
+        let folder = try LabFile.temporaryFolder("parthe-other-line")
+        defer { LabFile.remove(folder: folder) }
+        let file = folder + "/parthe.yaml"
+        func write(_ settings: String, _ rest: String = "") throws {
+            let text = """
+                gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+                buses:
+                  - {id: line, serial: \(device.place)\(settings)}
+                \(rest)
+                """
+            try LabFile.write(Array(text.utf8), to: file)
+        }
+        try write("")
+        let arguments = [
+            "bus", "scan", "line", "--units", "5-6", "--baud", "9600,19200", "--timeout", "200ms", "--config", file,
+            "--write",
+        ]
+        let scan = try await Outcome(list: arguments)
+        #expect(scan.code == 0, "\(scan.text)")
+        #expect(scan.text.contains("the bus is configured as 9600 8N1: set the bus to 19200 8N1"), "\(scan.text)")
+        let change = "baud: 19200, parity: none, stop_bits: 1"
+        #expect(scan.text.contains("at bus line:\n    \(change)"), "\(scan.text)")
+        #expect(scan.text.contains("# first: set the bus to 19200 8N1\n  - id: line-5"), "\(scan.text)")
+        #expect(scan.text.contains("line-5 is not written: first set the bus"), "\(scan.text)")
+        #expect(!File.exists(folder + "/meters"))
+        #expect(scan.text.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.contains("/tmp/") }, "\(scan.text)")
+
+        // The skeleton does no harm as it is, and without its blanks and its # it is a meter.
+        let lines = scan.text.split(separator: "\n").map(String.init)
+        let first = try #require(lines.firstIndex { $0.contains("# unit 6: no model fits. Fill in each ___") })
+        let skeleton = lines[first...].prefix { $0.hasPrefix("  # ") }
+        let entry = try #require(skeleton.firstIndex { $0 == "  # - id: line-6" }, "\(scan.text)")
+        let filled = skeleton[entry...].map { line in
+            ["function: ": "input", "type: ": "f32"].reduce("  " + line.dropFirst(4)) {
+                $0.replacing($1.key + "___", with: $1.key + $1.value)
+            }
+        }
+        let numbered = filled.enumerated().map { $0.element.replacing("___", with: "\(2 * $0.offset)") }
+        try write(", \(change)", "meters:\n" + (skeleton + numbered).joined(separator: "\n"))
+        let check = try await Outcome("check", "--config", file)
+        #expect(check.code == 0 && check.text.contains("line-6"), "\(check.text)")
     }
 
     /// A meter that is slower than the scan waits shows itself while the next is asked.
@@ -267,7 +379,10 @@ import Testing
         #expect(scan.text.contains("unit 1 at 9600 8N1  answers"), "\(scan.text)")
         #expect(scan.text.contains("unit 2 at 19200 8N1  answers"), "\(scan.text)")
         #expect(scan.text.contains("the bus is configured as 9600 8N1"), "\(scan.text)")
-        #expect(!scan.text.contains("- id: line-2"), "no configuration fits another speed: \(scan.text)")
+        // Unit 1 is not to be lost: the other device has to change.
+        #expect(scan.text.contains("- id: line-2"), "\(scan.text)")
+        #expect(scan.text.contains("# first: set the device from 19200 8N1 to 9600 8N1"), "\(scan.text)")
+        #expect(!scan.text.contains("at bus line:"), "\(scan.text)")
         let why = try await Outcome(list: ["bus", "why", "line", "2", "--baud", "9600,19200"] + file)
         #expect(why.code == 69 && why.text.contains("unit 2 answers at 19200 8N1"), "\(why.text)")
         #expect(why.text.contains("at bus line: baud: 19200"), "\(why.text)")

@@ -13,6 +13,8 @@ import Testing
         let alone = try await Outcome(list: ["bus", "trace", "hall", "--count", "4"] + file)
         #expect(alone.code == 0 && alone.text.contains("polled from here"), "\(alone.text)")
         #expect(alone.text.contains("> unit 1, FC4, 30001 = input 0, 0x0"), "\(alone.text)")
+        #expect(alone.text.contains("[04 00 00 00"), "\(alone.text)")
+        #expect(alone.text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(alone.text)")
         #expect(alone.text.contains("4 frames, 2 answers"), "\(alone.text)")
 
         try rig.agent.start()
@@ -20,7 +22,9 @@ import Testing
         let live = try await Outcome(list: ["bus", "trace", "hall", "--count", "6", "--json"] + file)
         #expect(live.code == 0 && live.text.contains("the agent's frames:"), "\(live.text)")
         let lines = live.text.split(separator: "\n").filter { $0.hasPrefix("{") }
-        #expect(lines.count == 6 && lines.allSatisfy { $0.contains(#""kind":"#) && $0.hasSuffix("}") }, "\(live.text)")
+        #expect(lines.count == 7 && lines.allSatisfy { $0.contains(#""kind":"#) && $0.hasSuffix("}") }, "\(live.text)")
+        let last = try #require(lines.last)
+        #expect(last.contains(#""kind":"summary""#) && last.contains(#""result":"ok""#), "\(last)")
         let refused = try await Outcome(list: ["bus", "trace", "hall", "--listen"] + file)
         #expect(refused.code == 64, "\(refused.text)")
         // The agent goes on, and a trace survives neither it nor its silence without a word.
@@ -95,6 +99,32 @@ import Testing
         #expect(text().contains("> unit 4, FC3, 40011 = holding 10, 0xA ×1"), "\(text())")
         #expect(text().contains("0102"), "\(text())")
         #expect(device.functionCodes.isEmpty, "something was sent: \(device.functionCodes)")
+    }
+
+    /// A trace that shows no answer says what to do next, to people and in JSON.
+    @Test func aTraceWithoutAnswersSaysWhatIsNext() async throws {
+        let device = try LineDevice.port { _ in nil }
+        defer { device.stop() }
+        let none = ["--config", "/nonexistent/parthe.yaml"]
+        let quiet = try await Outcome(list: ["bus", "trace", device.place, "--seconds", "0.3"] + none)
+        #expect(quiet.code == 69 && quiet.text.contains("unknown: 0 frames, 0 answers"), "\(quiet.text)")
+        #expect(quiet.text.contains("→ nobody spoke"), "\(quiet.text)")
+        let missing = try await Outcome(list: ["bus", "trace", "/dev/parthe-none", "--seconds", "1", "--json"] + none)
+        #expect(missing.code == 69 && missing.text.contains(#""result":"failed""#), "\(missing.text)")
+        #expect(missing.text.contains(#""hint":"#) && missing.text.contains("no such port"), "\(missing.text)")
+
+        let rig = try Rig(count: 1)
+        rig.meters.setMisbehaviour(.silence, of: 0)
+        let file = ["--config", rig.agent.configurationFile]
+        let silent = try await Outcome(list: ["bus", "trace", "hall", "--seconds", "2"] + file)
+        #expect(silent.code == 1 && silent.text.contains("unknown: "), "\(silent.text)")
+        #expect(silent.text.contains("nobody answers: `parthe bus why hall 1` looks closer"), "\(silent.text)")
+        let read = try await Outcome(list: ["read", "meter-1", "--json"] + file)
+        #expect(read.code == 69 && read.text.contains(#""result" : "unknown""#), "\(read.text)")
+        #expect(read.text.contains("`parthe bus why hall 1` looks closer"), "\(read.text)")
+        rig.meters.setMisbehaviour(.exception(2), of: 0)
+        let refused = try await Outcome(list: ["read", "meter-1", "--json"] + file)
+        #expect(refused.code == 1 && refused.text.contains(#""result" : "failed""#), "\(refused.text)")
     }
 
     @Test func registersAreShownInEveryType() async throws {

@@ -11,9 +11,10 @@ extension BusScan {
         _ report: inout ScanReport, _ isStopped: () -> Bool, _ progress: (Progress) -> Void
     ) throws(AgentError) {
         let catalogue = found.isEmpty ? [] : Self.definitions(choice.options.share)
-        for (unit, line, presence) in found {
+        for (unit, line, presence, sent) in found {
             var entry = ScanReport.FoundUnit(unit: unit, result: "ok", evidence: "")
             entry.line = line?.description
+            entry.sent = sent.map { [$0] } ?? []
             entry.isOnOtherLine = choice.isConfigured && line != nil && line != choice.settings.line
             if !entry.isOnOtherLine, let meter = choice.meter(at: unit) {
                 (entry.meter, entry.configuredModel) = (meter.id, meter.definition.model)
@@ -61,8 +62,9 @@ extension BusScan {
 
     /// Whether the configured model can be right.
     private func compare(_ entry: inout ScanReport.FoundUnit) {
-        if entry.isOnOtherLine, let line = entry.line, let own = choice.settings.line {
-            entry.doubts.append("the bus is configured as \(own): set the device, or the bus, to \(line)")
+        if entry.isOnOtherLine, let own = choice.settings.line, let target = targetLine {
+            let advice = target == own ? "set the device to that" : "set the bus to \(target), as is offered below"
+            entry.doubts.append("the bus is configured as \(own): \(advice)")
         }
         guard let configured = entry.configuredModel, let best = entry.guesses.first, best.confidence >= 90,
             best.model != configured
@@ -102,32 +104,73 @@ extension BusScan {
 
     // MARK: - What to write
 
-    func offer(_ report: inout ScanReport) throws(AgentError) {
+    /// The line settings that the bus should have; nil where there is no serial port, or nobody answers. Whoever answers
+    /// at the bus's own is not to be lost, nor a configured meter that was not asked at them.
+    private var targetLine: SerialLine? {
+        let answering = found.compactMap { if case .answers = $0.presence { $0.line } else { nil } }
+        guard let first = answering.first else { return nil }
+        if choice.isConfigured, let own = choice.settings.line,
+            answering.contains(own) || !lines.contains(own) && !choice.meters.isEmpty
+        {
+            return own
+        }
+        let counts = answering.reduce(into: [SerialLine: Int]()) { $0[$1, default: 0] += 1 }
+        let most = counts.values.max()
+        return answering.first { counts[$0] == most } ?? first
+    }
+
+    private static func keys(of line: SerialLine) -> String {
+        "baud: \(line.baud), parity: \(line.parity.rawValue), stop_bits: \(line.stopBits)"
+    }
+
+    mutating func offer(_ report: inout ScanReport) throws(AgentError) {
         let bus = choice.isConfigured ? choice.settings.id : "bus"
+        let target = targetLine
+        if choice.isConfigured, let target, target != choice.settings.line {
+            (report.change, report.changeAt) = (Self.keys(of: target), "bus \(bus)")
+        }
         var names = Set(choice.configuration?.meters.map(\.id) ?? [])
         var all: [MeterOffer] = []
+        let atTarget = Set(report.units.filter { $0.line == target?.description }.map(\.unit))
         for index in report.units.indices {
-            let configured = choice.meters.filter { $0.unit == report.units[index].unit }
+            let unit = report.units[index]
+            let isAtTarget = unit.line == target?.description
+            // Many a device does not mind another number of stop bits: it is one device all the same.
+            guard isAtTarget || !atTarget.contains(unit.unit) else { continue }
+            let obstacle: String? =
+                switch (target, unit.line) {
+                case (let target?, let line?) where !isAtTarget: "set the device from \(line) to \(target)"
+                case (let target?, _) where report.change != nil: "set the bus to \(target)"
+                default: nil
+                }
+            let configured = choice.meters.filter { $0.unit == unit.unit }
             let offers = MeterOffer.offers(
-                for: report.units[index], bus: bus, configured: configured, names: &names)
-            guard !offers.isEmpty else { continue }
+                for: unit, bus: bus, configured: configured, names: &names, obstacle: obstacle)
+            if offers.isEmpty {
+                report.units[index].skeleton = MeterOffer.skeleton(
+                    for: unit, bus: bus, place: choice.settings.id, configured: configured, names: &names,
+                    obstacle: obstacle)
+                continue
+            }
             report.units[index].offer = offers.map(\.item).joined(separator: "\n")
             all += offers
         }
-        if !choice.isConfigured, report.result == "ok" { report.busOffer = busOffer(report, name: bus) }
-        guard options.writes, !all.isEmpty else { return }
+        if !choice.isConfigured, report.result == "ok" { report.busOffer = busOffer(target, name: bus) }
+        guard options.writes else { return }
+        for offer in all {
+            if let obstacle = offer.obstacle { report.notes.append("\(offer.id) is not written: first \(obstacle)") }
+        }
+        all.removeAll { $0.obstacle != nil }
+        guard !all.isEmpty else { return }
         report.written = try MeterOffer.write(all, beside: choice.options.configuration)
         let problems = ConfigurationReader(share: choice.options.share).read(file: choice.options.configuration)
             .problems
         for problem in problems where report.written.contains(problem.file) { report.notes.append("\(problem)") }
     }
 
-    private func busOffer(_ report: ScanReport, name: String) -> String {
-        var keys = ["id: \(name)", EndpointText.yaml(choice.settings.endpoint)]
-        let line = found.first { if case .answers = $0.presence { true } else { false } }?.line
-        if let line {
-            keys += ["baud: \(line.baud)", "parity: \(line.parity.rawValue)", "stop_bits: \(line.stopBits)"]
-        }
+    private func busOffer(_ line: SerialLine?, name: String) -> String {
+        let keys =
+            ["id: \(name)", EndpointText.yaml(choice.settings.endpoint)] + (line.map { [Self.keys(of: $0)] } ?? [])
         return "  - {\(keys.joined(separator: ", "))}"
     }
 }

@@ -67,7 +67,8 @@ public struct BusScan: ~Copyable {
     public let timeoutMilliseconds: Int64
 
     var access: BusAccess
-    var found: [(unit: UInt8, line: SerialLine?, presence: Presence)] = []
+    /// Who shows himself, and the PDU that made him.
+    var found: [(unit: UInt8, line: SerialLine?, presence: Presence, sent: String?)] = []
     var notes: [String] = []
     var obstacle: ModbusError?
     private var done = 0
@@ -167,11 +168,11 @@ public struct BusScan: ~Copyable {
         var strangers: Set<UInt8> = []
         for unit in units {
             guard !isStopped(), obstacle == nil else { return }
-            let (presence, others) = try look(for: unit, line)
+            let (presence, others, sent) = try look(for: unit, line)
             done += 1
             strangers.formUnion(others)
             if case .garbled = presence, found.isEmpty, try speaksTCP(unit) { return }
-            book(unit, line, presence)
+            book(unit, line, presence, sent)
             tell(unit, line, of: total, presence, progress)
         }
         // Whoever was heard without having answered in time.
@@ -180,7 +181,9 @@ public struct BusScan: ~Copyable {
             guard !isStopped(), obstacle == nil else { return }
             let answer = try take(.registers(function: .holding, address: 0, count: 2), unit, line, slow: true)
             if case .answers(let how) = Presence(answer, absent: absent) {
-                book(unit, line, .answers("\(how), but after \(answer.duration.wholeMilliseconds) ms"))
+                book(
+                    unit, line, .answers("\(how), but after \(answer.duration.wholeMilliseconds) ms"),
+                    answer.sent(on: choice.settings))
             } else {
                 notes.append("a frame of unit \(unit) was heard, but it does not answer: another master may ask it")
             }
@@ -205,7 +208,7 @@ public struct BusScan: ~Copyable {
 
     private mutating func look(
         for unit: UInt8, _ line: SerialLine?
-    ) throws(AgentError) -> (Presence, Set<UInt8>) {
+    ) throws(AgentError) -> (Presence, Set<UInt8>, sent: String?) {
         var questions: [BusStep.Question] = [.registers(function: .holding, address: 0, count: 2)]
         if options.isThorough {
             questions += [.registers(function: .input, address: 0, count: 2), .identification]
@@ -216,9 +219,9 @@ public struct BusScan: ~Copyable {
             others.formUnion(answer.strangers(than: unit, on: choice.settings))
             let presence = Presence(answer, absent: absent)
             if presence == .nobody, case .exception = answer.error?.code { gatewayAnswers += 1 }
-            if presence != .nobody { return (presence, others) }
+            if presence != .nobody { return (presence, others, answer.sent(on: choice.settings)) }
         }
-        return (.nobody, others)
+        return (.nobody, others, nil)
     }
 
     private mutating func take(
@@ -251,11 +254,11 @@ public struct BusScan: ~Copyable {
         return false
     }
 
-    private mutating func book(_ unit: UInt8, _ line: SerialLine?, _ presence: Presence) {
+    private mutating func book(_ unit: UInt8, _ line: SerialLine?, _ presence: Presence, _ sent: String?) {
         switch presence {
         case .nobody: break
         case .obstacle(let error): obstacle = error
-        case .answers, .garbled: found.append((unit, line, presence))
+        case .answers, .garbled: found.append((unit, line, presence, sent))
         }
     }
 

@@ -6,7 +6,7 @@ internal import Posix
 /// configured meters, or, on a line, what others say.
 public struct BusTrace: ~Copyable {
     /// Where the frames come from.
-    public enum Source: String, Sendable {
+    public enum Source: String, Encodable, Sendable {
         /// The running agent's own polls, and what commands ask through it.
         case agent
         /// No agent runs: this program polls the configured meters.
@@ -29,18 +29,31 @@ public struct BusTrace: ~Copyable {
         }
     }
 
-    /// What came of it.
-    public struct Summary: Sendable {
+    /// What came of it; as JSON the last line, of the kind `summary`.
+    public struct Summary: Encodable, Sendable {
+        /// Always `summary`, where frames have their kind.
+        public let kind = "summary"
+        /// `ok`: an answer passed; `failed`: the bus cannot be read, or nothing whole came; `unknown`: no answer passed.
+        public var result = "unknown"
         /// Where the frames came from.
         public var source: Source
         /// How many frames passed.
         public var frames = 0
         /// How many of them were whole answers, or refusals.
         public var answers = 0
+        /// How many of the answers were refusals.
+        public var refusals = 0
+        /// How many frames were not whole, or had a wrong checksum.
+        public var garbled = 0
+        /// The unit of the last request, as the one to look at.
+        public var lastAsked: UInt8?
         /// Why it ended, where neither a limit nor a person ended it.
         public var ending: String?
-        /// What to do next.
+        /// What to do next; absent when answers passed.
         public var hint: String?
+
+        /// The summary as one line of JSON.
+        public var json: [UInt8] { jsonLine(self) }
     }
 
     private let choice: BusChoice
@@ -76,6 +89,12 @@ public struct BusTrace: ~Copyable {
     public func run(
         started: (Source) -> Void, tell: (TraceEntry) -> Void
     ) throws(AgentError) -> Summary {
+        var summary = try follow(started, tell)
+        summary.conclude(choice.settings.id)
+        return summary
+    }
+
+    private func follow(_ started: (Source) -> Void, _ tell: (TraceEntry) -> Void) throws(AgentError) -> Summary {
         if let summary = try watchAgent(started, tell) { return summary }
         if isListening || choice.meters.isEmpty {
             if case .tcp = settings.endpoint {
@@ -105,7 +124,13 @@ public struct BusTrace: ~Copyable {
         if let frames = limit.frames, summary.frames >= frames { return }
         let entry = decoder.decode(frame, offset: offset)
         summary.frames += 1
-        if ["answer", "exception", "foreign answer"].contains(entry.kind) { summary.answers += 1 }
+        switch entry.kind {
+        case "answer", "exception", "foreign answer": summary.answers += 1
+        case "garbled", "cut", "noise", "malformed": summary.garbled += 1
+        case "request", "foreign request": summary.lastAsked = entry.unit
+        default: break
+        }
+        if entry.exception != nil, entry.kind != "late" { summary.refusals += 1 }
         tell(entry)
     }
 
@@ -217,6 +242,39 @@ public struct BusTrace: ~Copyable {
             summary.hint = error.hint
         }
         return summary
+    }
+}
+
+extension BusTrace.Summary {
+    /// Judges what passed on `bus`, and says what to do next.
+    fileprivate mutating func conclude(_ bus: String) {
+        let isBroken = ending != nil && source != .agent
+        result = answers > 0 ? "ok" : isBroken || garbled > 0 ? "failed" : "unknown"
+        guard hint == nil else { return }
+        let closer = lastAsked.map { "`parthe bus why \(bus) \($0)` looks closer" }
+        if answers > 0 {
+            guard answers == refusals else { return }
+            hint = "every answer is a refusal" + (closer.map { ": " + $0 } ?? "")
+        } else if garbled > 0 {
+            hint =
+                "nothing whole came: check baud rate and parity, A and B, and that no two units share an id; "
+                + (closer ?? "`parthe bus scan \(bus)` tries other settings: --baud 9600,19200 --parity none,even")
+        } else if let closer {
+            hint =
+                source == .listening
+                ? "requests were heard, but no answer: whoever asks them knows more; " + closer
+                : "nobody answers: " + closer
+        } else {
+            hint =
+                switch source {
+                case .agent:
+                    "the agent asked nothing meanwhile: trace for longer than its interval, and see `parthe status`"
+                case .polls: "nothing was asked yet: trace for longer"
+                case .listening:
+                    "nobody spoke: on a line without another master nothing is heard; check A and B, or ask yourself: "
+                        + "`parthe bus scan \(bus)`"
+                }
+        }
     }
 }
 

@@ -43,6 +43,8 @@ public struct TraceEntry: Encodable, Sendable {
     public var isAfterSilence: Bool?
     /// All bytes in hexadecimal.
     public var bytes: String
+    /// The PDU alone, without unit, head and checksum.
+    public var pdu: String?
 
     /// The entry as one line of JSON.
     public var json: [UInt8] { jsonLine(self) }
@@ -93,6 +95,7 @@ struct FrameDecoder {
         }
         guard let code = pdu.bytes.first else { return entry }
         entry.unit = pdu.unit
+        entry.pdu = pdu.text
         entry.function = code & 0x7F
         entry.functionName = Self.name(ofFunction: code & 0x7F)
         if isRequest {

@@ -35,6 +35,9 @@ enum Presence: Equatable, Sendable {
 }
 
 extension BusAnswer {
+    /// The PDU of the last request, in hexadecimal.
+    func sent(on bus: BusSettings) -> String? { frames.last(where: \.isSent).map { PDU(of: $0, bus).text } }
+
     /// The units, but for `unit`, whose frames came while `unit` was asked: late answers of those asked before, or others'
     /// traffic. What a gateway says in a unit's place does not count.
     func strangers(than unit: UInt8, on bus: BusSettings) -> Set<UInt8> {

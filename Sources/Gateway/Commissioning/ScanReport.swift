@@ -14,6 +14,8 @@ public struct ScanReport: Encodable, Sendable {
         public var result: String
         /// How it showed itself.
         public var evidence: String
+        /// The PDUs that it answered: the one by which it was found, then those that tell what it is.
+        public var sent: [String] = []
         /// Whether it was found out what it is.
         public var isSurveyed = false
         /// From the end of a request to its answer, typically.
@@ -36,6 +38,8 @@ public struct ScanReport: Encodable, Sendable {
         public var doubts: [String] = []
         /// The configuration of it, as a list item of `meters`.
         public var offer: String?
+        /// Where no model is sure enough: the same with points of its own, in comments, with blanks to be filled in.
+        public var skeleton: String?
     }
 
     /// A model that a unit may be.
@@ -62,6 +66,8 @@ public struct ScanReport: Encodable, Sendable {
         public var version: String
         /// Its serial number.
         public var serial: String
+        /// The power that it is made for, as `rated_power` is written; absent where it does not say.
+        public var ratedPower: String?
         /// Each model: `203 at 40190, 105 registers`.
         public var models: [Model]
         /// How the chain ended, where it did not end as it should.
@@ -80,6 +86,12 @@ public struct ScanReport: Encodable, Sendable {
         public var length: Int
         /// The catalogue's definition of it, where there is one.
         public var model: String?
+        /// What the definition leaves out.
+        public var note: String?
+        /// The serial number of what it measures: of the device itself, or of a meter that is connected to it.
+        public var serial: String?
+        /// The zero-based address of that serial number, a text of 16 holding registers.
+        public var serialRegister: UInt16?
     }
 
     /// The bus, or its place.
@@ -102,6 +114,10 @@ public struct ScanReport: Encodable, Sendable {
     public var notes: [String] = []
     /// The configuration of the bus, where it has none.
     public var busOffer: String?
+    /// The line settings of a configured bus that are to be changed; the offers hold with them.
+    public var change: String?
+    /// What they belong to: `bus hall`.
+    public var changeAt: String?
     /// Files that were written.
     public var written: [String] = []
     /// Why the bus cannot be asked.

@@ -29,16 +29,21 @@ struct UnitSurvey {
         _ access: inout BusAccess, catalogue: [MeterDefinition], isStopped: () -> Bool,
         _ found: inout ScanReport.FoundUnit
     ) {
-        let identification = take(.identification, &access)?.identification ?? [:]
+        let answer = take(.identification, &access)
+        let identification = answer?.identification ?? [:]
+        if !identification.isEmpty, let answer { tell(answer.sent(on: choice.settings), &found) }
         for (object, text) in identification where !text.isEmpty {
             found.identification[Self.objects[object] ?? "object \(object)"] = printable(text)
         }
-        if identification.isEmpty, let data = take(.serverID, &access)?.words, !data.isEmpty {
+        if identification.isEmpty, let answer = take(.serverID, &access), let data = answer.words, !data.isEmpty {
             found.serverID = Self.text(of: data)
+            tell(answer.sent(on: choice.settings), &found)
         }
         silences = 0
         if let device = sunSpec(&access, isStopped) {
             found.sunSpec = ScanReport.SunSpec(device, catalogue)
+            tell(RegisterSpan(function: .holding, address: device.base, count: 2).pdu, &found)
+            readSerials(of: device, &found, &access, isStopped)
         } else {
             guess(&access, identification, catalogue, isStopped, &found)
         }
@@ -50,6 +55,11 @@ struct UnitSurvey {
         0: "vendor", 1: "product code", 2: "revision", 3: "vendor's address", 4: "product", 5: "model",
         6: "application",
     ]
+
+    /// Notes a PDU that was answered.
+    private func tell(_ sent: String?, _ found: inout ScanReport.FoundUnit) {
+        if let sent, !found.sent.contains(sent) { found.sent.append(sent) }
+    }
 
     private mutating func take(_ question: BusStep.Question, _ access: inout BusAccess) -> BusAnswer? {
         guard obstacle == nil, silences < Self.patience else { return nil }
@@ -84,6 +94,22 @@ struct UnitSurvey {
         }
     }
 
+    /// Whose numbers the models are: only a number that was read is worth watching.
+    private mutating func readSerials(
+        of device: SunSpecDevice, _ found: inout ScanReport.FoundUnit, _ access: inout BusAccess,
+        _ isStopped: () -> Bool
+    ) {
+        for (index, model) in device.models.enumerated() where found.sunSpec?.models[index].model != nil {
+            guard !isStopped(), let register = device.serialRegister(of: model),
+                let text = ask(register.span, &access).flatMap(register.text).map(printable),
+                text.contains(where: { $0 != "0" && $0 != " " })
+            else { continue }
+            found.sunSpec?.models[index].serial = text
+            found.sunSpec?.models[index].serialRegister = register.address
+            tell(register.span.pdu, &found)
+        }
+    }
+
     private mutating func guess(
         _ access: inout BusAccess, _ identification: [UInt8: String], _ catalogue: [MeterDefinition],
         _ isStopped: () -> Bool, _ found: inout ScanReport.FoundUnit
@@ -97,6 +123,13 @@ struct UnitSurvey {
         found.guesses = guesses.prefix(5).map {
             ScanReport.Guess(model: $0.model, product: $0.product, confidence: $0.confidence, evidence: $0.evidence)
         }
+        // What the likeliest rests on: the same once more, from what is known.
+        let best = guesses.first?.model
+        _ = ModelGuess.all(of: catalogue.filter { $0.model == best }, identification: identification) { span in
+            guard let words = known[span] ?? nil else { return nil }
+            tell(span.pdu, &found)
+            return words
+        }
         if silences >= Self.patience {
             found.doubts.append("it says nothing to registers that it does not have: more models may fit")
         }
@@ -105,6 +138,7 @@ struct UnitSurvey {
             let words = ask(register.span, &access)
         else { return }
         found.serial = register.text(words).map(printable)
+        tell(register.span.pdu, &found)
     }
 
     /// A server id is a maker's own: text is shown as such.
@@ -129,10 +163,12 @@ extension ScanReport.SunSpec {
         product = device.product
         version = device.version
         serial = device.serial
+        ratedPower = device.ratedPower.map { "\($0)W" }
         models = device.models.map { model in
             ScanReport.Model(
                 id: model.id, address: model.address, register: RegisterFunction.holding.notation(of: model.address),
-                length: model.length, model: proposals.first { $0.at == model.address }?.model)
+                length: model.length, model: proposals.first { $0.at == model.address }?.model,
+                note: Self.note(on: model, proposals.first { $0.at == model.address }?.model, catalogue))
         }
         ending =
             switch device.ending {
@@ -142,5 +178,14 @@ extension ScanReport.SunSpec {
             case .tooFar(let address): "the model at \(address) states a length beyond register 65535"
             case .tooLong(let address): "the chain has too many models; looked at up to \(address)"
             }
+    }
+    /// Model 160 has as many DC inputs as its length says, and may have more than a definition reads.
+    private static func note(
+        on model: SunSpecDevice.Model, _ name: String?, _ catalogue: [MeterDefinition]
+    ) -> String? {
+        guard model.id == 160, let definition = catalogue.first(where: { $0.model == name }) else { return nil }
+        let inputs = (model.length - 8) / 20
+        let read = definition.points.count { $0.name.hasPrefix("active-energy-dc-") }
+        return read > 0 && inputs > read ? "\(inputs) DC inputs, of which the first \(read) are read" : nil
     }
 }
