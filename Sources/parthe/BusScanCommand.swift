@@ -22,6 +22,7 @@ extension BusCommand {
                 A silent unit id costs the timeout: 300 ms on a serial port, 500 ms behind a converter, 1 s on Modbus \
                 TCP, unless --timeout says otherwise (at most 1500ms). Slower devices are noticed by their late \
                 answers, as long as no agent polls between.
+                A SunSpec device is offered with the rated power of its plate and the register of its serial number. \
                 Whoever answers at other line settings than the bus has is offered with what to change first; where no \
                 model is sure enough, a meter with points of its own whose blanks you fill in by the manual. --write \
                 writes neither.

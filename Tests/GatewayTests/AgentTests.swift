@@ -33,7 +33,9 @@ import Testing
         _ = try await rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
         rig.meters.setMisbehaviour(.silence, of: 1)
         let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].omittedPolls > 2 }
-        #expect(report.problems.map(\.what) == ["meter meter-2: no answer in time"])
+        let asked = try #require(report.meters[1].asked)
+        #expect(asked.hasPrefix("30001 = input 0, 0x0 ×") && asked.contains("sent 04 00 00 00"), "\(asked)")
+        #expect(report.problems.map(\.what) == ["meter meter-2: no answer in time: \(asked)"])
         #expect(report.meters[1].nextTryMilliseconds != nil && report.meters[2].omittedPolls == 0)
         let before = report.meters[2].readings
         _ = try await rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
