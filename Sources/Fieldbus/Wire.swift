@@ -240,7 +240,6 @@ struct Wire: ~Copyable {
         // libmodbus does not look whether its own switching works.
         let obstacle = SerialPort.tryRTS(of: descriptor)
         guard obstacle == 0 else { return .none(refusal: refusal, rts: obstacle) }
-        // One delay holds for both sides; where none is stated, libmodbus takes one character.
         let delay = max(direction.delayBefore, direction.delayAfter)
         if delay > .zero { modbus_rtu_set_rts_delay(context, Int32(clamping: delay.wholeNanoseconds / 1000)) }
         let mode = direction.rtsIsHighToSend ? MODBUS_RTU_RTS_UP : MODBUS_RTU_RTS_DOWN
