@@ -121,12 +121,8 @@ struct Wire: ~Copyable {
         throw isSerial ? .portGone(code) : .connectionLost(code)
     }
 
-    /// Whether the far end has closed the connection.
-    var isClosedByPeer: Bool {
-        var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
-    }
+    /// Whether the far end has closed the connection, or the adapter is gone.
+    var isHungUp: Bool { Poller.hasHungUp(descriptor) }
 
     // MARK: - TCP
 
@@ -233,6 +229,10 @@ struct Wire: ~Copyable {
     }
 
     /// Has the transceiver's direction switched: by the kernel, else by libmodbus, else by nobody.
+    ///
+    /// The kernel keeps the delays before and after a transmission apart. libmodbus knows one: of two different delays
+    /// the longer holds on both sides, which costs time, while the shorter could cut a frame. Where none is stated it
+    /// takes one character.
     private func setDirection(_ context: OpaquePointer) -> PortReport.Direction {
         guard let direction = line.direction else { return .automatic }
         let refusal = SerialPort.setDirection(direction, of: descriptor)
