@@ -27,7 +27,8 @@ public struct LineListener: ~Copyable {
     /// Opens the port or the connection.
     public mutating func open() throws(ModbusError) {
         do throws(ModbusError.Code) {
-            try wire.open(within: bus.timing.responseTimeout ?? TimeoutEstimator.initial)
+            try wire.open(
+                within: bus.timing.responseTimeout ?? TimeoutEstimator.initial, until: BootClock.now + .seconds(10))
         } catch {
             throw failure(error)
         }

@@ -31,6 +31,9 @@ public struct ModbusError: Error, Hashable, Codable, Sendable {
         case cut(received: Int, expected: Int)
         /// The line never became quiet: somebody else keeps sending.
         case lineBusy
+        /// The link's time was over before the request could be sent, or its answer be waited for: says nothing of the
+        /// unit.
+        case outOfTime
         /// The meter answered with an exception code (Modbus Application Protocol V1.1b3, section 7).
         case exception(UInt8)
         /// An answer that does not fit the request; the words say how.
@@ -93,7 +96,7 @@ public struct ModbusError: Error, Hashable, Codable, Sendable {
         case .noPort, .noPermission, .portBusy, .portRefused, .portGone: .reconnect
         // What comes next on the connection could be the rest.
         case .cut, .malformed: transport == .tcp ? .reconnect : .retry
-        case .timeout, .echoOnly, .crc, .lineBusy: .retry
+        case .timeout, .echoOnly, .crc, .lineBusy, .outOfTime: .retry
         case .speaksRTU, .speaksTCP: .reject
         // Busy and acknowledge (5, 6) and the gateway's own codes (10, 11) pass by themselves; the others do not.
         case .exception(let code): [4, 5, 6, 10, 11].contains(code) ? .retry : .reject
@@ -127,6 +130,7 @@ extension ModbusError: CustomStringConvertible {
         case .crc: "garbled answer: wrong checksum"
         case .cut(let received, let expected): "only \(received) of \(expected) bytes of the answer came"
         case .lineBusy: "the line does not become quiet"
+        case .outOfTime: "the time was over before the bus was free or the answer complete"
         case .exception(let code): "exception \(code) (\(Self.name(ofException: code)))"
         case .malformed(let how): "malformed answer: \(how)"
         case .speaksRTU: "an RTU frame came in answer to Modbus TCP"

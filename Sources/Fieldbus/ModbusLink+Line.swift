@@ -60,20 +60,25 @@ extension ModbusLink {
         _ asked: ReadRequest, _ place: Int, _ timing: Timing
     ) throws(ModbusError) -> Instant {
         try awaitSilence(asked, place, timing)
+        guard hasTime(for: asked, place, at: BootClock.now) else { throw failure(.outOfTime, units[place].unit, asked) }
         var exchange = try send(asked, place, timing)
         while true {
             let limit = limit(of: exchange)
-            let count = wire.isReadable(within: limit - BootClock.now) ? try receive(&exchange) : 0
+            let count = wire.isReadable(within: min(limit, end) - BootClock.now) ? try receive(&exchange) : 0
             let now = BootClock.now
             let burstIsOver = sorter.isPending && count == 0 && now >= limit
             if try sort(&exchange, at: now, burstIsOver: burstIsOver) { return exchange.lastByte }
             if burstIsOver { try finishBurst(&exchange, at: now) }
-            guard now >= exchange.deadline else { continue }
+            guard now >= exchange.deadline else {
+                if now >= end { throw expired(exchange, at: now) }
+                continue
+            }
             // An answer that began in time may end later; not so what others send without a pause.
             if !sorter.isPending { throw silence(exchange, at: now) }
             if now - exchange.deadline > Self.patience + line.duration(ofCharacters: RTUFrame.longest) {
                 throw garbled(.lineBusy, exchange, at: now, isAnswer: false)
             }
+            if now >= end { throw expired(exchange, at: now) }
         }
     }
 
@@ -95,17 +100,20 @@ extension ModbusLink {
         let patience = max(now, silenceEnd(rest)) + min(Self.patience, longest)
         // What came behind the last answer was not asked for either.
         counters.drainedBytes += UInt64(sorter.listen())
+        var isNoisy = false
         while true {
             while let finding = sorter.next() { heardUnasked(finding, at: now) }
-            let end = silenceEnd(rest)
-            let count = wire.isReadable(within: end - now) ? try drain(asked, place) : 0
+            let silenceEnd = silenceEnd(rest)
+            let count = wire.isReadable(within: min(silenceEnd, end) - now) ? try drain(asked, place) : 0
             now = BootClock.now
-            guard count > 0 else {
-                if now >= end { break }
-                continue
+            if count > 0 {
+                quietSince = now
+                isNoisy = true
+            } else if now >= silenceEnd {
+                break
             }
-            quietSince = now
-            if now > patience { throw busy(asked, place, at: now) }
+            if isNoisy, now > min(patience, end) { throw busy(asked, place, at: now) }
+            if now >= end { throw failure(.outOfTime, units[place].unit, asked) }
         }
         suspicion = nil
         if let noise = sorter.finishBurst().range { note(.noise, noise, now) }
@@ -276,6 +284,20 @@ extension ModbusLink {
         }
         bookSilence(place)
         return failure(exchange.evidence.isEcho ? .echoOnly : .timeout, units[place].unit, exchange.asked)
+    }
+
+    /// The link's own time is over.
+    private mutating func expired(_ exchange: Exchange, at now: Instant) -> ModbusError {
+        let place = exchange.place
+        if !sorter.isPending, isWaitedFor(place, now - exchange.sent) { return silence(exchange, at: now) }
+        keep(exchange)
+        // What is on its way, or may be, would collide with the next request.
+        let rest = line.duration(ofCharacters: exchange.asked.longestAnswer + RTUFrame.overhead)
+        let late = sorter.isPending ? rest : max(rest, units[place].estimator.slowest ?? rest)
+        suspicion = (units[place].unit, now + min(late, Self.patience))
+        if let bytes = sorter.finishBurst().range { note(.cut, bytes, now) }
+        units[place].unanswered.gaveUp(.init(exchange.asked), at: now)
+        return failure(.outOfTime, units[place].unit, exchange.asked)
     }
 
     /// Something came, but not the answer; `isAnswer` when it was meant to be.

@@ -13,6 +13,7 @@ extension ModbusLink {
     ) throws(ModbusError) -> Instant {
         let begin = rest(until: restEnd(place, timing), from: begin)
         let unit = units[place].unit
+        guard hasTime(for: asked, place, at: begin) else { throw failure(.outOfTime, unit, asked) }
         transaction &+= 1
         TCPFrame.encode(asked, unit: unit, transaction: transaction, into: &request)
         counters.requests += 1
@@ -22,29 +23,29 @@ extension ModbusLink {
         } catch {
             throw lostConnection(error, unit, asked)
         }
-        let deadline = begin + units[place].timeout(wire.transport)
+        let deadline = min(begin + units[place].timeout(wire.transport), end)
         var now = begin
         var firstByte: Instant?
         while true {
             let isReadable = wire.isReadable(within: deadline - now)
             guard isReadable || BootClock.now < deadline else {
-                throw silence(asked, place, firstByte: firstByte)
+                throw silence(asked, place, begin: begin, firstByte: firstByte)
             }
             try receive(unit, asked)
             now = BootClock.now
             if firstByte == nil, !stream.isEmpty { firstByte = now }
             if try judge(asked, place, begin: begin, now: now) { return now }
-            guard now < deadline else { throw silence(asked, place, firstByte: firstByte) }
+            guard now < deadline else { throw silence(asked, place, begin: begin, firstByte: firstByte) }
         }
     }
 
     /// Waits for what the unit needs before its request; returns the time then.
     private func rest(until end: Instant?, from now: Instant) -> Instant {
-        guard let end, end > now else { return now }
+        guard let rest = end.map({ min($0, self.end) }), rest > now else { return now }
         var now = now
         // Bytes that come meanwhile belong to late answers and wait in the socket, so nothing can be waited for with it.
-        while now < end {
-            BootClock.sleep(until: end)
+        while now < rest {
+            BootClock.sleep(until: rest)
             now = BootClock.now
         }
         return now
@@ -97,13 +98,18 @@ extension ModbusLink {
     // MARK: - Failures
 
     /// Nothing, or too little, came in time.
-    private mutating func silence(_ asked: ReadRequest, _ place: Int, firstByte: Instant?) -> ModbusError {
+    private mutating func silence(
+        _ asked: ReadRequest, _ place: Int, begin: Instant, firstByte: Instant?
+    ) -> ModbusError {
         let unit = units[place].unit
         if seemsRTU(unit, asked) { return speaksRTU(unit, asked) }
         keepEvidence(firstByte: firstByte)
         quietSince = BootClock.now
-        bookSilence(place)
-        guard TCPFrame.begins(stream, transaction: transaction) else { return failure(.timeout, unit, asked) }
+        let isSilent = isWaitedFor(place, quietSince - begin)
+        if isSilent { bookSilence(place) }
+        guard TCPFrame.begins(stream, transaction: transaction) else {
+            return failure(isSilent ? .timeout : .outOfTime, unit, asked)
+        }
         // What comes next could not be told from the rest of this one.
         let cut = ModbusError.Code.cut(received: stream.count, expected: TCPFrame.announcedLength(stream))
         trace?(FrameTrace(verdict: .cut, bytes: stream, instant: quietSince))
@@ -113,7 +119,7 @@ extension ModbusLink {
 
     private mutating func malformed(_ how: String, _ unit: UInt8, _ asked: ReadRequest) -> ModbusError {
         // A converter's packets may end within a frame: an RTU frame is only known by its end.
-        let limit = BootClock.now + Self.rtuQuiet
+        let limit = min(BootClock.now + Self.rtuQuiet, end)
         while stream[0] == unit, !seemsRTU(unit, asked), BootClock.now < limit {
             guard wire.isReadable(within: limit - BootClock.now), let count = try? wire.receive(into: &chunk) else {
                 break

@@ -24,6 +24,9 @@ public struct ModbusLink: ~Copyable {
     public internal(set) var lastEvidence: LinkEvidence?
     /// Gets every frame that is sent or heard. Costs nothing while nil.
     public var trace: ((FrameTrace) -> Void)?
+    /// When whatever the link does has to be over, complete or not; nil for no limit but the timeouts. A request for
+    /// whose answer there would be no time is not sent.
+    public var deadline: Instant?
 
     let bus: BusSettings
     let line: SerialLine
@@ -51,6 +54,8 @@ public struct ModbusLink: ~Copyable {
 
     /// A connection may be half dead without telling: after this many timeouts in a row it is made anew.
     private static let silencesBeforeReconnect = 3
+    /// Characters of a request for registers.
+    private static let requestLength = 8
     /// A connection that was not used for so long is looked at before it is used.
     private static let idleTime = Duration.seconds(1)
 
@@ -90,12 +95,24 @@ public struct ModbusLink: ~Copyable {
         silences = 0
     }
 
+    /// Closes a connection that the far end has closed, or a port whose adapter is gone, and tells whether it did. Asks
+    /// nobody and never waits: for the time between two polls, because an adapter that comes back while its old port is
+    /// still held gets another number (modbus-relay #7, nuttx #3430).
+    @discardableResult
+    public mutating func noticeHangUp() -> Bool {
+        guard wire.isOpen, wire.isHungUp else { return false }
+        close()
+        return true
+    }
+
     /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint,
-    /// and no longer than `limit`. Does nothing on a link that is connected.
+    /// and for all of them, the look-up of a name included, no longer than `limit`. Does nothing on a link that is
+    /// connected.
     public mutating func connect(within limit: Duration = .seconds(10)) throws(ModbusError) {
         guard !wire.isOpen else { return }
         do throws(ModbusError.Code) {
-            try wire.open(within: min(limit, bus.timing.responseTimeout ?? TimeoutEstimator.initial))
+            try wire.open(
+                within: bus.timing.responseTimeout ?? TimeoutEstimator.initial, until: min(BootClock.now + limit, end))
         } catch {
             throw failure(error, 0, nil)
         }
@@ -136,7 +153,8 @@ public struct ModbusLink: ~Copyable {
             _ = try identify(.regular, from: 3, unit, timing, until: deadline, into: &objects)
         } catch {
             // Some units claim more than they have; what they have is worth more than the refusal.
-            guard case .exception = error.code else { throw error }
+            if case .exception = error.code { return objects }
+            guard error.code == .outOfTime else { throw error }
         }
         return objects
     }
@@ -178,9 +196,7 @@ public struct ModbusLink: ~Copyable {
 
     /// A device may close a connection that nobody uses; that is no failure of the next request.
     private mutating func closeIfLost(at now: Instant) {
-        guard wire.isOpen, wire.transport != .serial, now - quietSince > Self.idleTime, wire.isClosedByPeer else {
-            return
-        }
+        guard wire.isOpen, wire.transport != .serial, now - quietSince > Self.idleTime, wire.isHungUp else { return }
         close()
     }
 
@@ -232,6 +248,30 @@ public struct ModbusLink: ~Copyable {
         var trimmed = text[...]
         while let last = trimmed.last, last == "\0" || last == " " { trimmed.removeLast() }
         return String(trimmed)
+    }
+
+    // MARK: - The link's own deadline
+
+    /// When the link has to be done.
+    var end: Instant { deadline ?? Instant(nanoseconds: .max) }
+
+    /// Whether the answer to a request of the unit at `place` that is sent at `now` can be waited for.
+    func hasTime(for asked: ReadRequest, _ place: Int, at now: Instant) -> Bool {
+        guard let deadline else { return true }
+        var need = min(units[place].timeout(wire.transport), TimeoutEstimator.shortest)
+        if wire.transport != .tcp {
+            // What the answer has at most is known of registers alone.
+            let answer = asked.dataLength == nil ? 0 : asked.longestAnswer + RTUFrame.overhead
+            need += line.duration(ofCharacters: Self.requestLength + answer)
+        }
+        return deadline - now >= need
+    }
+
+    /// Whether a unit that did not answer within `waited` was waited for as long as one has to that is said to be
+    /// silent.
+    func isWaitedFor(_ place: Int, _ waited: Duration) -> Bool {
+        let enough = min(units[place].estimator.timeout, TimeoutEstimator.initial)
+        return waited >= min(units[place].timeout(wire.transport), enough)
     }
 
     // MARK: - Results of both kinds

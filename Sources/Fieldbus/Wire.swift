@@ -18,6 +18,8 @@ struct Wire: ~Copyable {
     /// The serial port once more, with the lock that keeps others out.
     private var lock: Int32?
     private var descriptor: Int32 = -1
+    /// A name that the resolver was asked for and has not answered yet.
+    private var query: NameQuery?
     /// What became of a serial port's settings.
     private(set) var report: PortReport?
 
@@ -57,11 +59,19 @@ struct Wire: ~Copyable {
         if case .program = report?.direction { true } else { false }
     }
 
-    /// Opens it, waiting at most `timeout` for each address of the endpoint.
-    mutating func open(within timeout: Duration) throws(ModbusError.Code) {
+    /// Opens it, waiting at most `timeout` for each address of the endpoint, and for all of it, the look-up of its name
+    /// included, until `limit`.
+    mutating func open(within timeout: Duration, until limit: Instant) throws(ModbusError.Code) {
         switch endpoint {
         case .tcp(let host, let port), .rtuOverTCP(let host, let port):
-            try connect(to: host, port, within: timeout)
+            var code = ETIMEDOUT
+            for address in try addresses(of: host, until: limit) {
+                let rest = limit - BootClock.now
+                guard rest > .zero else { break }
+                code = connect(to: address, port, within: min(timeout, rest))
+                if code == 0 { return }
+            }
+            throw .noConnection(code)
         case .serial(let path): try openPort(path)
         }
     }
@@ -111,35 +121,48 @@ struct Wire: ~Copyable {
         throw isSerial ? .portGone(code) : .connectionLost(code)
     }
 
-    /// Whether the far end has closed the connection.
-    var isClosedByPeer: Bool {
-        var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
-    }
+    /// Whether the far end has closed the connection, or the adapter is gone.
+    var isHungUp: Bool { Poller.hasHungUp(descriptor) }
 
     // MARK: - TCP
 
-    private mutating func connect(to host: String, _ port: UInt16, within timeout: Duration) throws(ModbusError.Code) {
-        // The _pi form resolves names and speaks IPv6 as well; an address needs none of that.
-        var address = in_addr()
-        let isAddress = inet_pton(AF_INET, host, &address) == 1
-        guard let new = isAddress ? modbus_new_tcp(host, Int32(port)) : modbus_new_tcp_pi(host, String(port)) else {
-            throw .noConnection(errno)
+    /// The addresses of `host`. A name that was not found out in time is waited for further by the next call.
+    private mutating func addresses(of host: String, until limit: Instant) throws(ModbusError.Code) -> [String] {
+        if let digits = NameQuery.digits(host) { return digits }
+        let query: NameQuery
+        do throws(PosixError) {
+            query = if let pending = self.query { pending } else { try NameQuery(host) }
+        } catch {
+            throw .noConnection(error.code)
         }
+        let answer = query.answer(within: limit - BootClock.now)
+        self.query = answer == nil ? query : nil
+        switch answer {
+        case .addresses(let addresses): return addresses
+        case .unknown(let why): throw .unknownHost(why)
+        case nil: throw .unknownHost("the name server does not answer in time")
+        }
+    }
+
+    /// Connects to an address in digits; returns 0 or an errno.
+    private mutating func connect(to address: String, _ port: UInt16, within timeout: Duration) -> Int32 {
+        // The _pi form speaks IPv6 as well.
+        var version4 = in_addr()
+        let isVersion4 = inet_pton(AF_INET, address, &version4) == 1
+        let new = isVersion4 ? modbus_new_tcp(address, Int32(port)) : modbus_new_tcp_pi(address, String(port))
+        guard let new else { return errno }
         modbus_set_error_recovery(new, MODBUS_ERROR_RECOVERY_NONE)
         let microseconds = max(1, timeout.wholeNanoseconds / 1000)
         modbus_set_response_timeout(new, UInt32(microseconds / 1_000_000), UInt32(microseconds % 1_000_000))
         guard modbus_connect(new) == 0 else {
             let code = errno
             modbus_free(new)
-            // libmodbus calls a name that leads nowhere a refused connection.
-            if let why = isAddress ? nil : Self.resolverError(host) { throw .unknownHost(why) }
-            throw .noConnection(code)
+            return code == 0 ? ECONNREFUSED : code
         }
         context = new
         descriptor = modbus_get_socket(new)
         keepAlive()
+        return 0
     }
 
     private func keepAlive() {
@@ -151,14 +174,6 @@ struct Wire: ~Copyable {
         set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, Self.keepAlive.idle)
         set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, Self.keepAlive.interval)
         set(Int32(IPPROTO_TCP), TCP_KEEPCNT, Self.keepAlive.count)
-    }
-
-    /// What the resolver says against `host`; nil when it has an address.
-    private static func resolverError(_ host: String) -> String? {
-        var found: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(host, nil, nil, &found)
-        if let found { freeaddrinfo(found) }
-        return code == 0 ? nil : String(cString: gai_strerror(code))
     }
 
     // MARK: - Serial port
@@ -214,6 +229,10 @@ struct Wire: ~Copyable {
     }
 
     /// Has the transceiver's direction switched: by the kernel, else by libmodbus, else by nobody.
+    ///
+    /// The kernel keeps the delays before and after a transmission apart. libmodbus knows one: of two different delays
+    /// the longer holds on both sides, which costs time, while the shorter could cut a frame. Where none is stated it
+    /// takes one character.
     private func setDirection(_ context: OpaquePointer) -> PortReport.Direction {
         guard let direction = line.direction else { return .automatic }
         let refusal = SerialPort.setDirection(direction, of: descriptor)
@@ -221,7 +240,6 @@ struct Wire: ~Copyable {
         // libmodbus does not look whether its own switching works.
         let obstacle = SerialPort.tryRTS(of: descriptor)
         guard obstacle == 0 else { return .none(refusal: refusal, rts: obstacle) }
-        // One delay holds for both sides; where none is stated, libmodbus takes one character.
         let delay = max(direction.delayBefore, direction.delayAfter)
         if delay > .zero { modbus_rtu_set_rts_delay(context, Int32(clamping: delay.wholeNanoseconds / 1000)) }
         let mode = direction.rtsIsHighToSend ? MODBUS_RTU_RTS_UP : MODBUS_RTU_RTS_DOWN

@@ -36,12 +36,23 @@ public enum SerialPort {
 
     /// Has the kernel switch RTS around each transmission (TIOCSRS485), which knows delays in whole milliseconds.
     public static func setDirection(_ direction: SerialLine.Direction, of descriptor: Int32) -> Int32 {
-        func milliseconds(_ delay: Duration) -> UInt32 {
-            UInt32(clamping: (delay.wholeNanoseconds + 999_999) / 1_000_000)
-        }
-        return cposix_port_set_rs485(
+        cposix_port_set_rs485(
             descriptor, direction.rtsIsHighToSend ? 1 : 0, milliseconds(direction.delayBefore),
             milliseconds(direction.delayAfter))
+    }
+
+    /// The `struct serial_rs485` that the kernel gets for `direction`, byte by byte.
+    public static func kernelMode(_ direction: SerialLine.Direction) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: cposix_rs485_mode(0, 0, 0, nil))
+        _ = cposix_rs485_mode(
+            direction.rtsIsHighToSend ? 1 : 0, milliseconds(direction.delayBefore), milliseconds(direction.delayAfter),
+            &bytes)
+        return bytes
+    }
+
+    /// Rounded up: a transceiver that switches too early cuts a character, one that switches late waits.
+    private static func milliseconds(_ delay: Duration) -> UInt32 {
+        UInt32(clamping: (delay.wholeNanoseconds + 999_999) / 1_000_000)
     }
 
     /// Whether the program could switch RTS itself.
@@ -85,5 +96,11 @@ extension Poller {
     /// microseconds; a signal ends the wait early.
     public static func isReadable(_ descriptor: Int32, within time: Duration) -> Bool {
         cposix_wait_readable(descriptor, time.wholeNanoseconds) != 0
+    }
+
+    /// Whether `descriptor` is of no more use: the far end has closed the connection, or the adapter is gone. Never
+    /// waits.
+    public static func hasHungUp(_ descriptor: Int32) -> Bool {
+        cposix_has_hung_up(descriptor) != 0
     }
 }

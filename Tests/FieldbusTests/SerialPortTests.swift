@@ -67,6 +67,23 @@ import Testing
         #expect(connects == 2 && device == path(second) && device != report.device)
     }
 
+    /// modbus-relay #7, nuttx #3430: the dead descriptor is let go of before the next request, which may be long after.
+    @Test func anUnpluggedAdapterIsNoticedWithoutARequest() throws {
+        let peer = try peer()
+        var link = link(path(peer))
+        let early = link.noticeHangUp()
+        try link.read(span, unit: 1)
+        let healthy = link.noticeHangUp()
+        let isOpen = link.isConnected
+        #expect(!early && !healthy && isOpen)
+        peer.stop()
+        let isNoticed = link.noticeHangUp()
+        let isStillOpen = link.isConnected
+        #expect(isNoticed && !isStillOpen)
+        let again = link.noticeHangUp()
+        #expect(!again)
+    }
+
     @Test func anotherProgramsPort() throws {
         let peer = try peer()
         defer { peer.stop() }
@@ -107,6 +124,26 @@ import Testing
         let error = ModbusError(
             code: .noPermission(group: "dialout"), endpoint: "/dev/ttyUSB0", transport: .serial, unit: 0)
         #expect(error.hint.contains("usermod -aG dialout"))
+    }
+
+    /// What the kernel is asked for (linux/serial.h, struct serial_rs485): flags, delay before, delay after, 20 bytes of
+    /// padding. Delays that are no whole milliseconds are rounded up.
+    @Test(
+        arguments: [
+            (true, 0, 0, 0b011, 0, 0), (false, 0, 0, 0b101, 0, 0), (true, 2000, 5000, 0b011, 2, 5),
+            (false, 1001, 1, 0b101, 2, 1),
+        ] as [(Bool, Int64, Int64, UInt32, UInt32, UInt32)])
+    func whatTheKernelIsAskedFor(
+        isHigh: Bool, before: Int64, after: Int64, flags: UInt32, first: UInt32, second: UInt32
+    ) {
+        let mode = SerialPort.kernelMode(
+            SerialLine.Direction(
+                rtsIsHighToSend: isHigh, delayBefore: .microseconds(before), delayAfter: .microseconds(after)))
+        #expect(mode.count == 32)
+        let words = mode.withUnsafeBytes { bytes in
+            (0..<8).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
+        }
+        #expect(words == [flags, first, second, 0, 0, 0, 0, 0])
     }
 
     /// Where neither the kernel nor RTS can switch the direction, that is reported, and reading goes on.

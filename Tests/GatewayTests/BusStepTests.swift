@@ -1,10 +1,12 @@
-import Lab
+import Glibc
 import Metering
 import Posix
+import Synchronization
 import Testing
 
 @testable import Fieldbus
 @testable import Gateway
+@testable import Lab
 
 /// Steps: short, harmless, and honest about what came.
 struct BusStepTests {
@@ -28,6 +30,122 @@ struct BusStepTests {
             #expect(answer.duration < .seconds(5), "\(question): \(answer.duration)")
         }
         #expect(device.functionCodes.isSubset(of: [3, 17, 43]))
+    }
+
+    // MARK: - A loan ends within 2 s, and a busy machine may take some of a third
+
+    /// A unit that was slow before and is silent now may send its late answer; then the wait for the line and the wait
+    /// for the answer share the time of the loan.
+    @Test func aSuspectedUnitDoesNotProlongTheLoan() throws {
+        let count = Atomic(0)
+        let device = try LineDevice.port { request in
+            count.wrappingAdd(1, ordering: .relaxed).newValue == 1 ? (Frame.meter(request), 950) : nil
+        }
+        defer { device.stop() }
+        let settings = Self.settings(device)
+        var link = ModbusLink(settings)
+        let span = RegisterSpan(function: .input, address: 0, count: 2)
+        try link.read(span, unit: 1)
+        #expect(throws: ModbusError.self) {
+            try link.read(span, unit: 1, timing: Timing(responseTimeout: .milliseconds(100)))
+        }
+        let isSuspected = link.suspicion != nil
+        #expect(isSuspected)
+        // Of the same length: before it comes a probe, which would take 1.5 s alone.
+        let answer = BusStep.read(span, of: 1).take(on: &link, settings)
+        #expect(answer.duration < .seconds(3), "\(answer.duration)")
+        #expect([.timeout, .outOfTime].contains(answer.error?.code), "\(String(describing: answer.error))")
+        let deadline = link.deadline
+        #expect(deadline == nil, "the deadline is the loan's alone")
+    }
+
+    @Test(arguments: [false, true])
+    func aBabblerDoesNotProlongTheLoan(isAfterRequest: Bool) async throws {
+        // One byte every 20 ms for ever, at a speed at which that is no silence.
+        let isBabbling = Atomic(!isAfterRequest)
+        let (master, path) = try PseudoTerminal.open()
+        let isOver = Atomic(false)
+        let babbler = try WorkerThread {
+            var buffer = [UInt8](repeating: 0, count: 64)
+            while !isOver.load(ordering: .acquiring) {
+                if Glibc.read(master, &buffer, buffer.count) > 0 { isBabbling.store(true, ordering: .releasing) }
+                if isBabbling.load(ordering: .acquiring) { _ = write(master, [0x55], 1) }
+                usleep(20_000)
+            }
+            close(master)
+        }
+        defer {
+            isOver.store(true, ordering: .releasing)
+            babbler.join()
+        }
+        let settings = BusSettings(
+            id: "b", endpoint: .serial(path: path), line: SerialLine(baud: 300),
+            timing: Timing(responseTimeout: .seconds(10), byteTimeout: .seconds(2)))
+        var link = ModbusLink(settings)
+        let step = BusStep.read(RegisterSpan(function: .input, address: 0, count: 2), of: 1)
+        let answer = step.take(on: &link, settings)
+        #expect(answer.duration < .seconds(3), "\(answer.duration)")
+        #expect(answer.error?.code == (isAfterRequest ? .outOfTime : .lineBusy), "\(String(describing: answer.error))")
+    }
+
+    /// What takes longer to send than a loan lasts is not asked for: its answer would collide with the next request.
+    @Test func whatIsLongerThanALoanIsNotAsked() throws {
+        let device = try LineDevice.port { _ in nil }
+        defer { device.stop() }
+        var settings = Self.settings(device)
+        settings = BusSettings(id: "b", endpoint: settings.endpoint, line: SerialLine(baud: 300))
+        var link = ModbusLink(settings)
+        let step = BusStep.read(RegisterSpan(function: .input, address: 0, count: 125), of: 1)
+        let answer = step.take(on: &link, settings)
+        #expect(answer.error?.code == .outOfTime && answer.frames.isEmpty && answer.duration < .seconds(1))
+        // Alone, there is time.
+        #expect(step.take(on: &link, settings, isLent: false).error?.code == .timeout)
+    }
+
+    /// A host that drops what comes, as one behind a firewall or without power does.
+    @Test func aDeadHostDoesNotProlongTheLoan() throws {
+        let host = try DeadHost()
+        let settings = BusSettings(
+            id: "b", endpoint: .tcp(host: "localhost", port: host.port), timing: Timing(responseTimeout: .seconds(10)))
+        var link = ModbusLink(settings)
+        for isOther in [false, true] {
+            var step = BusStep(unit: 1, question: .serverID)
+            step.isOtherFraming = isOther
+            let answer = step.take(on: &link, settings)
+            guard case .noConnection = answer.error?.code else {
+                Issue.record("\(String(describing: answer.error))")
+                continue
+            }
+            #expect(answer.duration > .seconds(1) && answer.duration < .seconds(3), "\(answer.duration)")
+        }
+    }
+
+    /// Listens, and has as many connections waiting as it takes: the next ones get no answer.
+    private final class DeadHost {
+        let port: UInt16
+        private var descriptors: [Int32]
+
+        init() throws {
+            let listener = try Loopback.listen(on: 0)
+            listen(listener, 0)
+            port = Loopback.port(of: listener)
+            descriptors = [listener]
+            for _ in 0..<4 {
+                let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+                descriptors.append(descriptor)
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                address.sin_port = port.bigEndian
+                address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+                withUnsafePointer(to: &address) {
+                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
+            }
+        }
+
+        deinit { for descriptor in descriptors { close(descriptor) } }
     }
 
     /// The control socket takes questions from outside: none can write, none can break the agent.

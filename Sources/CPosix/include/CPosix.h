@@ -38,6 +38,9 @@ int cposix_wait_readable(int descriptor, int64_t nanoseconds);
 /// The same for `count` descriptors at once: `ready` gets a 1 for each of which it is so, else a 0.
 void cposix_wait_any(const int *descriptors, int *ready, int count, int64_t nanoseconds);
 
+/// Whether `descriptor` is of no more use: the far end has closed, the adapter is gone. Never waits.
+int cposix_has_hung_up(int descriptor);
+
 /// Makes a pseudo-terminal in raw mode, non-blocking, and writes the name of its port's end into `name`; returns the
 /// descriptor of the far end, -1 and errno on failure.
 int cposix_open_pseudo_terminal(char *name, size_t size);
@@ -45,6 +48,8 @@ int cposix_open_pseudo_terminal(char *name, size_t size);
 /// Serial ports; each returns 0 or an errno, but for the speed.
 /// Nobody else may open the port (but root).
 int cposix_port_claim(int descriptor);
+/// What TIOCSRS485 gets: writes it to `mode`, if that is no null, and returns its size in bytes.
+size_t cposix_rs485_mode(int rts_high_to_send, unsigned before, unsigned after, void *mode);
 /// The kernel switches RTS around each transmission (RS-485), `before` and `after` it by milliseconds.
 int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after);
 /// Whether the port has modem lines at all, RTS among them.

@@ -41,7 +41,7 @@ struct BusAccess: ~Copyable {
             if let answer = try askAgent(step) { return answer }
             isThroughAgent = false
         }
-        return step.take(on: &link, settings)
+        return step.take(on: &link, settings, isLent: false)
     }
 
     /// Asks the agent; nil when there is none, or it does not use this bus.

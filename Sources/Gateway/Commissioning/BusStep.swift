@@ -42,13 +42,16 @@ struct BusStep: Codable, Equatable, Sendable {
     /// The rest that the unit needs after its last answer; nil for the bus's own.
     var pauseMilliseconds: Int64?
 
-    /// The longest wait of a step. With silences and the emptying of the line the bus is lent for 2 s at most.
+    /// No agent's bus is lent for longer than this, whatever the line does.
+    static let longestLoan = Duration.seconds(2)
+
+    /// The longest wait of a step for an answer.
     static let longestTimeout: Int64 = 1500
 
     /// The speeds that a line may have.
     static let bauds = 300...921_600
 
-    /// The longest wait of a step for a connection, in milliseconds: no agent's bus is lent for longer than 2 s.
+    /// The longest wait of a step for a connection, in milliseconds.
     static let longestConnect: Int64 = 1500
 
     /// The question for `span`.
@@ -87,16 +90,17 @@ struct BusAnswer: Codable, Equatable, Sendable {
 }
 
 extension BusStep {
-    /// Takes the step on `link`, which belongs to `settings`. Blocks for 2 s at most.
-    func take(on link: inout ModbusLink, _ settings: BusSettings) -> BusAnswer {
+    /// Takes the step on `link`, which belongs to `settings`. Blocks for 2 s at most where it is lent.
+    func take(on link: inout ModbusLink, _ settings: BusSettings, isLent: Bool = true) -> BusAnswer {
+        let deadline = isLent ? BootClock.now + Self.longestLoan : nil
         let bus = changed(settings)
-        guard bus != settings else { return ask(&link, bus) }
+        guard bus != settings else { return ask(&link, bus, until: deadline) }
         // The port, or the meter's only connection, has to be free for the other settings.
         link.close()
         var temporary = ModbusLink(bus)
         temporary.trace = link.trace
         defer { temporary.close() }
-        return ask(&temporary, bus)
+        return ask(&temporary, bus, until: deadline)
     }
 
     /// The bus as this step wants it.
@@ -121,7 +125,9 @@ extension BusStep {
         return settings
     }
 
-    private func ask(_ link: inout ModbusLink, _ bus: BusSettings) -> BusAnswer {
+    private func ask(_ link: inout ModbusLink, _ bus: BusSettings, until deadline: Instant?) -> BusAnswer {
+        link.deadline = deadline
+        defer { link.deadline = nil }
         let recorder = FrameRecorder()
         let before = link.trace
         link.trace = { frame in
