@@ -154,6 +154,7 @@ public actor ModbusBus {
             case .probe(let unit): probe(unit)
             case .connect: connect()
             case .wait(let deadline):
+                noticeHangUp()
                 publishAbsence()
                 endIntervals()
                 if loans.withLock({ $0.isEmpty }) {
@@ -334,6 +335,13 @@ public actor ModbusBus {
             identities[meter]?.watch.suspect(at: end)
             polls[meter].reconsider()
         }
+    }
+
+    /// Between two polls: an adapter that is gone must be let go of at once, or it comes back under another number. A far
+    /// end that hangs up between polls, as many gateways do, is connected to again with the next one.
+    private func noticeHangUp() {
+        guard link.noticeHangUp() else { return }
+        if case .serial = settings.endpoint { connect() } else { shared.withLock { $0.isConnected = false } }
     }
 
     private func connect() {

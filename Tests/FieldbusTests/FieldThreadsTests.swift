@@ -203,6 +203,21 @@ import Testing
         #expect(rig.untrue() == [])
     }
 
+    /// modbus-relay #7, nuttx #3430: whoever holds on to a dead port gives its adapter another number when it returns.
+    @Test func anAdapterThatGoesBetweenTwoPollsIsLetGoOf() async throws {
+        let rig = try LineRig(units: [1], interval: .seconds(3600))
+        rig.start()
+        #expect(try await rig.wait { rig.bus.status.counters.connects == 0 })
+        // Somebody looks at the bus, so that its port is open; the next poll is up to an hour away.
+        rig.bus.lend { link, _ in _ = try? link.read(RegisterSpan(function: .input, address: 0, count: 2), unit: 1) }
+        #expect(try await rig.wait { rig.bus.status.loans == 1 })
+        rig.line.unplug()
+        #expect(try await rig.wait { rig.bus.status.isConnected == false })
+        rig.line.plugIn()
+        #expect(try await rig.wait { rig.bus.status.isConnected == true })
+        try await rig.stop()
+    }
+
     @Test("The echo of 2-wire adapters, at every request: libmodbus #34, #380, PR #432, #818, #819")
     func echo() async throws {
         let rig = try LineRig(faults: ["echo"])
