@@ -95,21 +95,22 @@
 //
 // `register` is always the zero-based PDU address that goes over the wire, never the 3xxxx or 4xxxx number of a manual.
 // `function` is coil (1), discrete (2), holding (3) or input (4). `type` is bit for the first two, else u16, s16, u32,
-// s32, u48, s48, u64, s64, f32, f64, bcd16, bcd32, bcd48 or bcd64 (four bits a digit), t5, t6 or t7 (Iskra's
+// s32, u48, s48, u64, s64, f16, f32, f64, bcd16, bcd32, bcd48 or bcd64 (four bits a digit), t5, t6 or t7 (Iskra's
 // measurements with their own exponent, and its power factors), or text: `count` registers (1…60) of two characters. A
 // text of kind state (and quantity state) is delivered as a text: UTF-8 or else Latin-1, up to the first 0, control
 // characters as spaces, none around it; of another kind it is the number that it spells. `order` is ABCD (the
-// standard), CDAB (words swapped), BADC (bytes swapped) or DCBA (both). Of `bits` 0 is the least; those of a signed
-// type are signed. A value is raw × scale × 10^exponent (or × factor) + offset; the register of `scale_by` is s16 and
-// an exponent unless it says otherwise, is read in the point's own request, with its function and order, and may be 125
-// registers away at most. `not_available` are raw contents; a text without characters, or that should spell a number
-// and does not, is no value. `max_rate` is the greatest plausible increase of a counter, in its unit per hour;
-// `rollover` the value at which it begins anew, where that is not the end of its registers. `keep`, of a meter or a
-// point, is `all`; or `change` (every reading that differs from the last one kept by as much, or is another text, and one
-// each `heartbeat`, 1h unless given); or `every` (one reading for each interval, aligned to UTC: of a gauge its `value`
-// mean, min, max or last; of a counter the reading at the interval's edge; of a state also every change). A `kind` is
-// gauge, counter or state; an `interval_class` is fast (powers, currents, flows, states), slow (counters, temperatures,
-// distortions …) or normal (the rest), unless a point says another.
+// standard), CDAB (words swapped), BADC (bytes swapped) or DCBA (both); of 64 bits also EFGHABCD (double words
+// swapped), CDABGHEF (words swapped within each), FEHGBADC or DCBAHGFE (the same with bytes swapped). Of `bits` 0 is
+// the least; those of a signed type are signed. A value is raw × scale × 10^exponent (or × factor) + offset; the
+// register of `scale_by` is s16 and an exponent unless it says otherwise, is read in the point's own request, with its
+// function and order, and may be 125 registers away at most. `not_available` are raw contents; a text without
+// characters, or that should spell a number and does not, is no value. `max_rate` is the greatest plausible increase of
+// a counter, in its unit per hour; `rollover` the value at which it begins anew, where that is not the end of its
+// registers. `keep`, of a meter or a point, is `all`; or `change` (every reading that differs from the last one kept by
+// as much, or is another text, and one each `heartbeat`, 1h unless given); or `every` (one reading for each interval,
+// aligned to UTC: of a gauge its `value` mean, min, max or last; of a counter the reading at the interval's edge; of a
+// state also every change). A `kind` is gauge, counter or state; an `interval_class` is fast (powers, currents, flows,
+// states), slow (counters, temperatures, distortions …) or normal (the rest), unless a point says another.
 // Paths are relative to the file's folder. Numbers are read from their text, exactly; durations are whole numbers with
 // ms, s, m, h or d.
 //

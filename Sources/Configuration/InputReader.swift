@@ -109,6 +109,7 @@ extension Assembly {
                     meter: id, model: meaning.points, place: $0, interval: meaning.interval, keep: meaning.keep)
             },
             location: location)
+        KeepDoubts(meter, keep: section.optional(.keep)).warn()
         return InputSettings(
             id: id, line: place.line, terminal: section.has(.terminal) ? place.terminal : nil, bias: bias,
             isInverted: inverted != place.isInverted, debounce: debounce, use: meaning.use, meter: meter)

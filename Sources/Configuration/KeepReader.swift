@@ -38,7 +38,7 @@ extension KeepPolicy {
         case (let every?, nil):
             section.optional(.heartbeat)?.error("every has no heartbeat", hint: "remove heartbeat")
             let aggregate = section.value(.value, or: .mean) { $0.choice(Aggregate.self, "value") }
-            guard let interval = every.pollInterval(), let aggregate, !section.has(.heartbeat) else { return nil }
+            guard let interval = every.keepInterval(), let aggregate, !section.has(.heartbeat) else { return nil }
             return .interval(interval, aggregate)
         case (nil, let change?):
             section.optional(.value)?.error("change has no value", hint: "remove value; it is for every")

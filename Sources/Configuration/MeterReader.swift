@@ -135,7 +135,7 @@ extension Assembly {
         definition.ratedPower = ratedPower ?? model.ratedPower
         definition.identity = identity ?? model.identity
         guard checkWidth(of: points.map { definition.points[$0.place] }, definition.limits, section) else { return nil }
-        return Meter(
+        let meter = Meter(
             id: id, bus: bus, unit: unit, definition: definition,
             points: points.map { choice in
                 Point(
@@ -144,6 +144,8 @@ extension Assembly {
                     keep: choice.own.keep ?? keep)
             },
             location: location, timing: timing.or(definition.timing))
+        KeepDoubts(meter, keep: section.optional(.keep), points: section.optional(.points)).warn()
+        return meter
     }
 
     /// A text, and a point with the register that scales it, are read in one request, which the meter must stand.

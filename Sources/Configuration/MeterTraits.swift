@@ -119,6 +119,7 @@ extension MeterIdentity {
         let address = section.required(.register)?.integer(in: 0...65_535, "a register (zero-based PDU address)")
         let type = section.required(.type)?.registerType()
         let order = section.value(.order, or: .abcd) { $0.wordOrder() }
+        if let order, let type { _ = section.optional(.order)?.allows(order, of: type) }
         let count = type == .text ? section.required(.count)?.integer(in: 1...60) : type?.wordCount
         let values = section.value(.values, or: []) { $0.texts("what the meter answers") }
         guard let function, let address, let type, let order, let count, let values else { return nil }

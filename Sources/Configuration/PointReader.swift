@@ -141,6 +141,9 @@ struct PointReader {
         if let quantity, let unit { checkUnit(unit, of: quantity, at: section) }
         if let quantity, let kind { checkKind(kind, of: quantity, at: section) }
         if let function, let type { checkType(type, of: function, at: section) }
+        if let order, let type, type != .bit {
+            _ = (section.optional(.order) ?? section.optional(.type) ?? section.field).allows(order, of: type)
+        }
         if type == .text, kind == .state { checkText(of: quantity, at: section) }
         guard let name, let quantity, let unit, let kind, let function, let type, let order, let count,
             let address, let conversion, let obis, let interval, let intervalClass, let codes,

@@ -32,10 +32,10 @@ extension Field {
         if let type = RegisterType(rawValue: text) { return type }
         // What other programs and manuals call them.
         let names: [String: RegisterType] = [
-            "float": .f32, "float32": .f32, "real": .f32, "double": .f64, "float64": .f64, "int16": .s16,
-            "uint16": .u16,
-            "int32": .s32, "uint32": .u32, "int64": .s64, "uint64": .u64, "i16": .s16, "i32": .s32, "i64": .s64,
-            "short": .s16, "word": .u16, "dword": .u32, "bool": .bit, "string": .text, "bcd": .bcd16,
+            "half": .f16, "float16": .f16, "float": .f32, "float32": .f32, "real": .f32, "double": .f64,
+            "float64": .f64, "int16": .s16, "uint16": .u16, "int32": .s32, "uint32": .u32, "int64": .s64,
+            "uint64": .u64, "i16": .s16, "i32": .s32, "i64": .s64, "short": .s16, "word": .u16, "dword": .u32,
+            "bool": .bit, "string": .text, "bcd": .bcd16,
         ]
         if let type = names[text.lowercased()] {
             error("unknown type \(quoted(text))", hint: "did you mean \"\(type.rawValue)\"?")
@@ -47,13 +47,29 @@ extension Field {
     func wordOrder() -> WordOrder? {
         guard let text = text("an order") else { return nil }
         if let order = WordOrder(rawValue: text) { return order }
-        // Eight letters name the same four orders for 64 bits.
-        let long: [String: WordOrder] = ["ABCDEFGH": .abcd, "GHEFCDAB": .cdab, "BADCFEHG": .badc, "HGFEDCBA": .dcba]
-        let guess = (long[text.uppercased()] ?? WordOrder(rawValue: text.uppercased()))?.rawValue
+        // Eight letters name the same four orders for 64 bits; EMQX Neuron has names of its own.
+        let others: [String: WordOrder] = [
+            "ABCDEFGH": .abcd, "GHEFCDAB": .cdab, "BADCFEHG": .badc, "HGFEDCBA": .dcba,
+            "LL": .abcd, "BL": .cdab, "LB": .badc, "BB": .dcba,
+        ]
+        let word = text.uppercased()
+        let guess = (others[word] ?? WordOrder(rawValue: word))?.rawValue
+        let long = WordOrder.allCases.filter(\.isOf64Bits).map(\.rawValue).joined(separator: ", ")
         error(
             "unknown order \(quoted(text))",
-            hint: guess.map { "write \($0)" } ?? "ABCD (the standard), CDAB (words swapped), BADC or DCBA")
+            hint: guess.map { "write \($0)" }
+                ?? "ABCD (the standard), CDAB (words swapped), BADC or DCBA; of 64 bits also \(long)")
         return nil
+    }
+
+    /// Whether `order`, which is said here, is one of values of `type`; says where it is not.
+    func allows(_ order: WordOrder, of type: RegisterType) -> Bool {
+        guard order.isOf64Bits, type.wordCount < 4 else { return true }
+        error(
+            "\(order.rawValue) is an order of 64 bits, \(type.rawValue) has "
+                + (type == .text ? "characters" : "\(16 * type.wordCount)"),
+            hint: "order: \(order.half.rawValue)")
+        return false
     }
 
     func scale() -> ExactDecimal? {
@@ -66,11 +82,20 @@ extension Field {
     }
 
     func pollInterval() -> Duration? {
+        alignedInterval("the last poll before midnight comes early", "polls are aligned to the day")
+    }
+
+    /// An interval of which one reading is kept.
+    func keepInterval() -> Duration? {
+        alignedInterval("it begins at other times every day", "intervals are counted in UTC")
+    }
+
+    private func alignedInterval(_ consequence: String, _ reason: String) -> Duration? {
         guard let interval = duration(in: .milliseconds(100) ... .seconds(86_400)) else { return nil }
         if let (shorter, longer) = Span.neighbours(of: interval) {
             warning(
-                "\(Span.text(interval)) does not divide a day: the last poll before midnight comes early",
-                hint: "polls are aligned to the day; \(Span.text(shorter)) and \(Span.text(longer)) fit")
+                "\(Span.text(interval)) does not divide a day: \(consequence)",
+                hint: "\(reason); \(Span.text(shorter)) and \(Span.text(longer)) fit")
         }
         return interval
     }

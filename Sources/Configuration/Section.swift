@@ -36,6 +36,14 @@ struct Field {
         return nil
     }
 
+    /// The value of a key of a mapping that was read already.
+    func member(_ key: String) -> Field? {
+        guard case .mapping(let entries) = node.content, let entry = entries.first(where: { $0.key == key }) else {
+            return nil
+        }
+        return Field(node: entry.value, path: path.isEmpty ? key : path + "." + key, findings: findings)
+    }
+
     /// The items of a list.
     func items(example: String) -> [Field]? {
         guard case .sequence(let nodes) = node.content else {

@@ -7,6 +7,7 @@ public func summary(of configuration: AgentConfiguration) -> String {
     text.buses(configuration)
     text.meters(configuration)
     text.inputs(configuration)
+    text.bounds(configuration.meters)
     text.readings(configuration)
     text.uplinks(configuration.uplinks)
     text.spool(configuration.spool)
@@ -74,10 +75,25 @@ private struct SummaryText {
         }
     }
 
+    /// Meters of which nothing says how fast their counters can rise.
+    mutating func bounds(_ meters: [Meter]) {
+        let open = meters.filter { meter in
+            meter.points.contains { point in
+                point.definition.kind == .counter
+                    && CounterGuard.Limits(point.definition, ratedPower: meter.definition.ratedPower).ratePerHour == nil
+            }
+        }.map(\.id)
+        guard !open.isEmpty else { return }
+        add(
+            "doubts",
+            ["only jumps that no meter makes", "without rated_power or max_rate of \(open[0])"]
+                + open.dropFirst().prefix(4) + (open.count > 5 ? ["\(open.count - 5) more"] : []))
+    }
+
     mutating func readings(_ configuration: AgentConfiguration) {
         let points = configuration.things.flatMap(\.points)
         let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.leastDelivery.wholeMilliseconds)) }
-        let isLimit = points.contains { if case .changes = $0.keep { true } else { false } }
+        let isLimit = points.contains(where: \.keepsChanges)
         add(
             "in all",
             [
@@ -150,15 +166,32 @@ private struct SummaryText {
         }
     }
 
-    /// `keeps the mean of 15m (60 points)`.
+    /// What is kept of points of one kind.
+    private struct Kept: Hashable {
+        var policy: KeepPolicy
+        /// Of a policy that is the same for all kinds nil.
+        var kind: PointKind?
+
+        init(_ point: Point) {
+            policy = point.keep
+            if case .interval = policy { kind = point.definition.kind }
+            // What would be made of a gauge is nothing to others.
+            if case .interval(let interval, _) = policy, kind != .gauge { policy = .interval(interval, .last) }
+        }
+    }
+
+    /// `keeps the mean of each 15m of 6 points`.
     private func kept(of meter: Meter) -> [String] {
-        let policies = Dictionary(grouping: meter.points.filter { $0.keep != .all }, by: \.keep).mapValues(\.count)
-        return policies.map { policy, points in
-            let which = points == meter.points.count ? "" : " of \(count(points, "point"))"
-            switch policy {
-            case .all: return ""
-            case .changes(_, let heartbeat): return "keeps changes\(which) and one reading each \(Span.text(heartbeat))"
-            case .interval(let interval, let aggregate):
+        let kinds = Dictionary(grouping: meter.points.filter { $0.keep != .all }.map(Kept.init)) { $0 }
+        return kinds.map { kept, points in
+            let which = points.count == meter.points.count ? "" : " of \(count(points.count, "point"))"
+            switch (kept.policy, kept.kind) {
+            case (.all, _): return ""
+            case (.changes(_, let heartbeat), _), (.interval(let heartbeat, _), .state):
+                return "keeps changes\(which) and one reading each \(Span.text(heartbeat))"
+            case (.interval(let interval, _), .counter):
+                return "keeps the reading at the edge of each \(Span.text(interval))\(which)"
+            case (.interval(let interval, let aggregate), _):
                 return "keeps the \(aggregate.rawValue) of each \(Span.text(interval))\(which)"
             }
         }.sorted()
@@ -218,6 +251,15 @@ private struct SummaryText {
 extension Point {
     /// How often a reading of it is kept, at most.
     fileprivate var leastDelivery: Duration {
-        if case .interval(let interval, _) = keep { max(interval, self.interval) } else { interval }
+        if !keepsChanges, case .interval(let interval, _) = keep { max(interval, self.interval) } else { interval }
+    }
+
+    /// Whether what is kept depends on what is read.
+    fileprivate var keepsChanges: Bool {
+        switch keep {
+        case .all: false
+        case .changes: true
+        case .interval: definition.kind == .state
+        }
     }
 }

@@ -1,3 +1,5 @@
+internal import Metering
+
 /// Writes JSON into bytes: only what requests need.
 struct JSONText {
     private(set) var bytes: [UInt8] = []
@@ -36,22 +38,9 @@ struct JSONText {
         bytes.append(contentsOf: json)
     }
 
-    /// A string with its quotes and escapes (RFC 8259, section 7).
+    /// A string with its quotes and escapes.
     mutating func string(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(contentsOf: [Self.digit(byte >> 4), Self.digit(byte & 15)])
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
+        JSONString(text).append(to: &bytes)
     }
 
     private mutating func begin(_ name: String) {
@@ -64,9 +53,5 @@ struct JSONText {
         bytes.append(UInt8(ascii: "{"))
         content(&self)
         bytes.append(UInt8(ascii: "}"))
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

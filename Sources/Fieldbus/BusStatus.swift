@@ -23,6 +23,10 @@ public struct BusStatus: Hashable, Sendable {
     public var loans: UInt64 = 0
     /// For how long it was lent in all.
     public var lentTime = Duration.zero
+    /// Polls that were late because it was lent.
+    public var loanDelays: UInt64 = 0
+    /// Slots that passed without a poll because it was lent.
+    public var loanMisses: UInt64 = 0
     /// Its meters.
     public var meters: [MeterStatus]
 }
@@ -35,14 +39,12 @@ public struct MeterStatus: Hashable, Sendable {
     public var unit: UInt8
     /// How many points are read.
     public var points: Int
-    /// The shortest interval.
-    public var interval: Duration
+    /// Its intervals, the shortest first.
+    public var intervals: [IntervalStatus]
     /// When the last value arrived.
     public var lastReading: Instant?
     /// How long the last successful poll took.
     public var lastDuration: Duration?
-    /// From the beginning of its slot to the arrival of the last value: how far behind the clock it was read.
-    public var skew: Duration?
     /// From the end of a request to its answer, typically.
     public var turnaround: Duration?
     /// Polls made, and how many of them missed some or all values.
@@ -77,4 +79,19 @@ public struct MeterStatus: Hashable, Sendable {
     public var droppedPoints: [String] = []
     /// Runs of registers that the meter refuses, beside those of its definition.
     public var learntHoles: [RequestLimits.Range] = []
+}
+
+/// What is known of the polls of one interval.
+public struct IntervalStatus: Hashable, Sendable {
+    /// How often.
+    public var interval: Duration
+    /// From the beginning of the last slot to the arrival of its last value: how far behind the clock it was read.
+    public var skew: Duration?
+    /// The greatest skew since the start.
+    public var worstSkew: Duration?
+
+    mutating func book(skew new: Duration) {
+        skew = new
+        worstSkew = max(worstSkew ?? new, new)
+    }
 }

@@ -51,13 +51,44 @@ public struct MeterPoll: Sendable {
     let timing: Timing
     /// The request that the next poll begins with.
     private var first = 0
+    /// What requests cost at a turnaround; nil where nothing says what the wire takes.
+    private let cost: (@Sendable (Duration) -> RequestCost)?
+    /// The turnaround that the requests were planned with.
+    private var turnaround = RequestCost.usualTurnaround
 
-    /// The poll of `points` of `meter`, in the requests that are the quickest where a request costs `cost`.
-    public init(meter: Meter, points: [Point], cost: RequestCost) {
+    /// The poll of `points` of `meter`, in the requests that are the quickest on `bus`. Points of the same interval are a
+    /// group, the shortest interval first.
+    public init(meter: Meter, points: [Point], on bus: BusSettings) {
         unit = meter.unit
         self.points = points
         timing = meter.timing
-        plan = PollPlan(points: points.map(\.definition), limits: meter.definition.limits, cost: cost)
+        if bus.line == nil {
+            cost = nil
+        } else {
+            cost = { turnaround in RequestCost(of: meter, on: bus, turnaround: turnaround) }
+        }
+        let intervals = meter.intervals
+        plan = PollPlan(
+            points: points.map(\.definition), limits: meter.definition.limits,
+            cost: RequestCost(of: meter, on: bus),
+            groups: intervals.count == 1 ? [] : points.map { intervals.firstIndex(of: $0.interval) ?? 0 })
+    }
+
+    /// How many points the requests ask for now.
+    public var askedPoints: Int { plan.requests.reduce(0) { $0 + $1.slots.count } }
+
+    /// Asks for the points of these groups from now on.
+    public mutating func choose(_ groups: [Int]) {
+        plan.choose(groups)
+    }
+
+    /// The unit takes so long to answer: the requests are planned anew where that is clearly something else than before.
+    public mutating func learn(turnaround new: Duration) {
+        guard let cost else { return }
+        let change = new > turnaround ? new - turnaround : turnaround - new
+        guard change > .milliseconds(2), change > turnaround / 4 else { return }
+        turnaround = new
+        plan.learn(cost(new))
     }
 
     /// Runs the poll on `link` and gives each point that was answered to `take`. Begins no request once `isStopped`, nor

@@ -24,15 +24,14 @@ public actor ModbusBus {
     /// Something to do with the link between two polls, with the bus's settings, for 2 s at most.
     public typealias Loan = @Sendable (inout ModbusLink, BusSettings) -> Void
 
-    /// The polls of one meter: one for each interval among its points.
+    /// What recurs: the poll of one meter's points that share an interval.
     private struct Entry {
         var meter: Int
         var unit: Int
+        /// Its place among the meter's intervals, the shortest first.
+        var group: Int
         var interval: Duration
-        var poll: MeterPoll
-        /// When the points that the meter refuses were last asked again.
-        var reconsidered: Instant?
-        /// How long the last complete poll took; before it, what the wire takes.
+        /// How long its last complete poll took; of one with others, what it added to theirs.
         var duration = Duration.zero
     }
 
@@ -57,8 +56,12 @@ public actor ModbusBus {
 
     private nonisolated let executor: ThreadExecutor
     private var entries: [Entry]
-    /// By entry.
+    /// By meter.
+    private var polls: [MeterPoll]
+    /// By meter.
     private var gates: [ReadingGate]
+    /// By meter: when the points that it refuses were last asked again.
+    private var reconsidered: [Instant?]
     /// By meter; nil where its definition does not say where the serial number stands.
     private var identities: [Identity?]
     private let intake: Intake
@@ -84,24 +87,24 @@ public actor ModbusBus {
         intake: Intake, onEvent: @escaping @Sendable (Event) -> Void
     ) {
         var entries: [Entry] = []
-        var gates: [ReadingGate] = []
         let units = Array(Set(meters.map(\.unit))).sorted()
         for (index, meter) in meters.enumerated() {
             guard let unit = units.firstIndex(of: meter.unit) else { continue }
-            for (interval, points) in meter.pointsByInterval {
-                guard let numbers = Self.lookUp(points, in: ids) else {
-                    preconditionFailure("a point of \(meter.id) has no number in the spool")
-                }
-                let poll = MeterPoll(meter: meter, points: points, cost: RequestCost(of: meter, on: settings))
-                entries.append(Entry(meter: index, unit: unit, interval: interval, poll: poll))
-                gates.append(
-                    ReadingGate(
-                        points: points, ids: numbers, ratedPower: meter.definition.ratedPower, memory: memory))
+            for (group, interval) in meter.intervals.enumerated() {
+                entries.append(Entry(meter: index, unit: unit, group: group, interval: interval))
             }
         }
+        polls = meters.map { MeterPoll(meter: $0, points: $0.points, on: settings) }
+        gates = meters.map { meter in
+            guard let numbers = Self.lookUp(meter.points, in: ids) else {
+                preconditionFailure("a point of \(meter.id) has no number in the spool")
+            }
+            return ReadingGate(
+                points: meter.points, ids: numbers, ratedPower: meter.definition.ratedPower, memory: memory)
+        }
+        reconsidered = meters.map { _ in nil }
         self.settings = settings
         self.entries = entries
-        self.gates = gates
         identities = meters.map { meter in
             meter.definition.identity?.serial.map {
                 Identity(
@@ -120,7 +123,7 @@ public actor ModbusBus {
                 meters: meters.map {
                     MeterStatus(
                         id: $0.id, unit: $0.unit, points: $0.points.count,
-                        interval: $0.points.map(\.interval).min() ?? .zero)
+                        intervals: $0.intervals.map { IntervalStatus(interval: $0) })
                 }))
     }
 
@@ -171,53 +174,69 @@ public actor ModbusBus {
 
     private func runLoan() {
         guard let loan = loans.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return }
-        let begin = BootClock.now
+        let (begin, before) = (BootClock.now, BootClock.offset)
+        let due = session.delayed(at: begin, offset: before)
         loan(&link, settings)
         let end = BootClock.now
+        let cost = session.delayed(at: end, offset: BootClock.offset)
         shared.withLock {
             $0.loans += 1
             $0.lentTime += end - begin
+            // What was late before the loan is not late for it.
+            $0.loanDelays += UInt64(max(0, cost.late - due.late))
+            $0.loanMisses += UInt64(max(0, cost.missed - due.missed))
         }
     }
 
-    private func poll(_ index: Int, _ slot: Timestamp) {
-        let meter = entries[index].meter
-        let room = gates[index].capacity + pending(of: meter, but: index)
+    private func poll(_ first: Int, _ slot: Timestamp) {
+        let meter = entries[first].meter
+        let begin = BootClock.now
+        var taken = Taken(offset: BootClock.offset)
+        // What is due together is asked together.
+        let others = entries.indices.filter { $0 != first && entries[$0].meter == meter }
+        let due = [(entry: first, slot: slot)] + session.join(others, at: begin, offset: taken.offset)
+        polls[meter].choose(due.map { entries[$0.entry].group }.sorted())
+        let room = gates[meter].capacity(asking: polls[meter].askedPoints)
         guard intake.promise(room) else {
-            shared.withLock { $0.meters[meter].skippedPolls += 1 }
+            shared.withLock { $0.meters[meter].skippedPolls += UInt64(due.count) }
             return
         }
-        let begin = BootClock.now
-        reconsider(index, at: begin)
-        var taken = Taken(offset: BootClock.offset)
+        reconsider(meter, at: begin)
         taken.readings.reserveCapacity(room)
         var answers = Answers()
         // What is kept says nothing of when the meter was read.
         var lastArrival: Instant?
         let isIdentified = identities[meter] != nil
-        let outcome = entries[index].poll.run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
+        let outcome = polls[meter].run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
             point, arrived, result, words in
             guard case .value(let value) = result else { return }
             lastArrival = arrived
             if isIdentified {
                 answers.add(point, value, at: arrived, words)
             } else {
-                take(point, value, at: arrived, words, of: index, &taken)
+                take(point, value, at: arrived, words, of: meter, &taken)
             }
         }
-        if isDoubtful(answers, of: index, at: begin) { lookAtSerial(ofMeter: meter, by: index, &taken) }
-        answers.forEach { take($0, $1, at: $2, $3, of: index, &taken) }
+        if isDoubtful(answers, of: meter, at: begin) { lookAtSerial(of: meter, &taken) }
+        answers.forEach { take($0, $1, at: $2, $3, of: meter, &taken) }
         let end = BootClock.now
-        gates[index].end(at: end, offset: taken.offset) { taken.readings.append($0) }
+        gates[meter].end(at: end, offset: taken.offset) { taken.readings.append($0) }
         intake.put(
             taken.readings, promised: room,
-            memory: taken.memory.merging(gates[index].memory(at: end)) { new, _ in new },
-            events: taken.events)
+            memory: taken.memory.merging(gates[meter].memory(at: end)) { new, _ in new }, events: taken.events)
         load.add(from: begin, to: end)
         if outcome.session != .answered { identities[meter]?.watch.suspect(at: end) }
-        session.polled(index, outcome.session, at: end)
-        if outcome.error == nil { entries[index].duration = end - begin }
-        publish(index, outcome, taken, slot: slot, last: lastArrival, begin: begin, end: end)
+        session.polled(due.map(\.entry), outcome.session, at: end)
+        if outcome.error == nil { book(end - begin, for: due.map(\.entry)) }
+        if let turnaround = link.turnaround(of: polls[meter].unit) { polls[meter].learn(turnaround: turnaround) }
+        publish(meter, outcome, taken, due, last: lastArrival, begin: begin, end: end)
+    }
+
+    /// Of a poll for several intervals the longest has what it added to the others, as far as those are known.
+    private func book(_ duration: Duration, for polled: [Int]) {
+        guard let longest = polled.max(by: { entries[$0].interval < entries[$1].interval }) else { return }
+        let others = polled.reduce(Duration.zero) { $1 == longest ? $0 : $0 + entries[$1].duration }
+        entries[longest].duration = max(.zero, duration - others)
     }
 
     /// What one poll brought, after judgement.
@@ -229,34 +248,26 @@ public actor ModbusBus {
     }
 
     private func take(
-        _ point: Int, _ value: Value, at arrived: Instant, _ words: some Collection<UInt16>, of index: Int,
+        _ point: Int, _ value: Value, at arrived: Instant, _ words: some Collection<UInt16>, of meter: Int,
         _ taken: inout Taken
     ) {
-        gates[index].take(
+        gates[meter].take(
             point, value, at: arrived, words: words, offset: taken.offset, keep: { taken.readings.append($0) },
             tell: { taken.events.append($0) })
     }
 
-    /// What the meter's other entries hold back, which the news of a swap releases.
-    private func pending(of meter: Int, but index: Int) -> Int {
-        guard identities[meter] != nil, entries.count > 1 else { return 0 }
-        return entries.indices.reduce(0) { $1 != index && entries[$1].meter == meter ? $0 + gates[$1].pending : $0 }
-    }
-
     /// Whether the serial number is to be looked at before `answers` are judged: they may be another device's.
-    private func isDoubtful(_ answers: Answers, of index: Int, at now: Instant) -> Bool {
-        guard let watch = identities[entries[index].meter]?.watch, !answers.isEmpty else { return false }
+    private func isDoubtful(_ answers: Answers, of meter: Int, at now: Instant) -> Bool {
+        guard let watch = identities[meter]?.watch, !answers.isEmpty else { return false }
         return watch.isDue(at: now)
-            || watch.isWorthALook(at: now)
-                && answers.contains { gates[index].isSurprise($0, $1, at: $2) }
+            || watch.isWorthALook(at: now) && answers.contains { gates[meter].isSurprise($0, $1, at: $2) }
     }
 
     /// Asks the meter for its serial number; another one than before means another device.
-    private func lookAtSerial(ofMeter meter: Int, by index: Int, _ taken: inout Taken) {
+    private func lookAtSerial(of meter: Int, _ taken: inout Taken) {
         guard let register = identities[meter]?.register, let name = identities[meter]?.meter else { return }
-        let poll = entries[index].poll
         do throws(ModbusError) {
-            let arrived = try link.read(register.span, unit: poll.unit, timing: poll.timing)
+            let arrived = try link.read(register.span, unit: polls[meter].unit, timing: polls[meter].timing)
             let (known, seen) = (identities[meter]?.watch.serial, identities[meter]?.watch.lastSeen)
             let old = identities[meter]?.watch.saw(register.text(link.words) ?? "", at: arrived)
             guard let new = identities[meter]?.watch.serial, new != known else { return }
@@ -264,11 +275,9 @@ public actor ModbusBus {
             guard let old else { return }
             taken.events.append(
                 MeterEvent(subject: name, instant: arrived, kind: .swap(oldSerial: old, newSerial: new)))
-            for other in entries.indices where entries[other].meter == meter {
-                gates[other].swapped(
-                    old: old, new: new, seen: seen, at: arrived, offset: taken.offset,
-                    keep: { taken.readings.append($0) }, tell: { taken.events.append($0) })
-            }
+            gates[meter].swapped(
+                old: old, new: new, seen: seen, at: arrived, offset: taken.offset,
+                keep: { taken.readings.append($0) }, tell: { taken.events.append($0) })
         } catch {
             identities[meter]?.watch.refused(at: BootClock.now)
         }
@@ -300,36 +309,40 @@ public actor ModbusBus {
     }
 
     /// Gives points that were refused another chance, at times.
-    private func reconsider(_ index: Int, at now: Instant) {
-        guard !entries[index].poll.plan.dropped.isEmpty else { return }
-        let wait = entries[index].poll.plan.requests.isEmpty ? Self.reconsiderSoon : Self.reconsiderInterval
-        guard let last = entries[index].reconsidered else {
-            entries[index].reconsidered = now
+    private func reconsider(_ meter: Int, at now: Instant) {
+        guard !polls[meter].plan.dropped.isEmpty else { return }
+        let wait = polls[meter].plan.requests.isEmpty ? Self.reconsiderSoon : Self.reconsiderInterval
+        guard let last = reconsidered[meter] else {
+            reconsidered[meter] = now
             return
         }
         guard now - last >= wait else { return }
-        entries[index].reconsidered = now
-        entries[index].poll.reconsider()
+        reconsidered[meter] = now
+        polls[meter].reconsider()
     }
 
     private func probe(_ unit: Int) {
-        guard let index = entries.firstIndex(where: { $0.unit == unit }) else { return }
+        guard let meter = entries.first(where: { $0.unit == unit })?.meter else { return }
         let begin = BootClock.now
-        let outcome = entries[index].poll.probe(on: &link)
+        let outcome = polls[meter].probe(on: &link)
         let end = BootClock.now
         load.add(from: begin, to: end)
         session.probed(unit, outcome, at: end)
         // It may be another device that answers now.
         guard outcome == .answered else { return }
-        identities[entries[index].meter]?.watch.suspect(at: end)
-        for index in entries.indices where entries[index].unit == unit { entries[index].poll.reconsider() }
+        for meter in Set(entries.filter { $0.unit == unit }.map(\.meter)) {
+            identities[meter]?.watch.suspect(at: end)
+            polls[meter].reconsider()
+        }
     }
 
     private func connect() {
         let begin = BootClock.now
         var failure: ModbusError?
         do throws(ModbusError) { try link.connect() } catch { failure = error }
-        session.connected(failure == nil, at: BootClock.now)
+        var isAbsent = false
+        if case .noPort = failure?.code { isAbsent = true }
+        session.connected(failure == nil, isAbsent: isAbsent, at: BootClock.now)
         shared.withLock { status in
             status.isConnected = failure == nil
             // Why there is no connection may change: the adapter is there again, but another program has it.
@@ -344,13 +357,9 @@ public actor ModbusBus {
     // MARK: - Status
 
     private func publish(
-        _ index: Int, _ outcome: MeterPoll.Outcome, _ taken: Taken, slot: Timestamp, last: Instant?, begin: Instant,
-        end: Instant
+        _ meter: Int, _ outcome: MeterPoll.Outcome, _ taken: Taken, _ due: [(entry: Int, slot: Timestamp)],
+        last: Instant?, begin: Instant, end: Instant
     ) {
-        let entry = entries[index]
-        let skew = last.map {
-            Duration.milliseconds(BootClock.offset.timestamp(of: $0).milliseconds - slot.milliseconds)
-        }
         let needed = entries.reduce(0) { $0 + $1.duration / $1.interval }
         let events = shared.withLock { status -> [Event] in
             status.isConnected = link.isConnected
@@ -358,17 +367,21 @@ public actor ModbusBus {
             status.counters = link.counters
             status.load = load.share
             status.needed = needed
-            publishCounts(of: entry, &status.meters[entry.meter])
-            status.meters[entry.meter].turnaround = link.turnaround(of: entry.poll.unit)
-            status.meters[entry.meter].skew = skew ?? status.meters[entry.meter].skew
-            if !outcome.changes.isEmpty { publishLessons(of: entry, &status.meters[entry.meter]) }
-            status.meters[entry.meter].readings += UInt64(taken.readings.count)
-            status.meters[entry.meter].withheld = entries.indices.reduce(0) {
-                entries[$1].meter == entry.meter ? $0 + gates[$1].withheld : $0
+            publishCounts(of: due[0].entry, &status.meters[meter])
+            status.meters[meter].turnaround = link.turnaround(of: polls[meter].unit)
+            if let last {
+                let arrived = BootClock.offset.timestamp(of: last).milliseconds
+                for (entry, slot) in due {
+                    status.meters[meter].intervals[entries[entry].group].book(
+                        skew: .milliseconds(arrived - slot.milliseconds))
+                }
             }
-            status.meters[entry.meter].serial = identities[entry.meter]?.watch.serial
-            for case .glitch in taken.events.lazy.map(\.kind) { status.meters[entry.meter].glitches += 1 }
-            return status.meters[entry.meter].record(outcome, of: entry.poll, lastReading: last, begin: begin, end: end)
+            if !outcome.changes.isEmpty { publishLessons(of: meter, &status.meters[meter]) }
+            status.meters[meter].readings += UInt64(taken.readings.count)
+            status.meters[meter].withheld = gates[meter].withheld
+            status.meters[meter].serial = identities[meter]?.watch.serial
+            for case .glitch in taken.events.lazy.map(\.kind) { status.meters[meter].glitches += 1 }
+            return status.meters[meter].record(outcome, of: polls[meter], lastReading: last, begin: begin, end: end)
         }
         for event in events { onEvent(event) }
         for event in taken.events { onEvent(.happened(event)) }
@@ -378,23 +391,23 @@ public actor ModbusBus {
     private func publishAbsence() {
         guard session.isAnyoneAway else { return }
         shared.withLock { status in
-            for entry in entries { publishCounts(of: entry, &status.meters[entry.meter]) }
+            for entry in entries.indices { publishCounts(of: entry, &status.meters[entries[entry].meter]) }
         }
     }
 
-    private func publishCounts(of entry: Entry, _ status: inout MeterStatus) {
+    private func publishCounts(of entry: Int, _ status: inout MeterStatus) {
         (status.overruns, status.omittedPolls) = (0, 0)
-        for (index, other) in entries.enumerated() where other.meter == entry.meter {
+        for index in entries.indices where entries[index].meter == entries[entry].meter {
             status.overruns += session.overruns(of: index)
             status.omittedPolls += session.omitted(of: index)
         }
-        status.nextTry = session.nextTry(of: entry.unit)
+        status.nextTry = session.nextTry(of: entries[entry].unit)
     }
 
-    private func publishLessons(of entry: Entry, _ status: inout MeterStatus) {
-        let plans = entries.filter { $0.meter == entry.meter }.map(\.poll)
-        status.droppedPoints = plans.flatMap { poll in poll.plan.dropped.map { poll.points[$0].definition.name } }
-        status.learntHoles = plans.flatMap(\.plan.learntHoles)
+    private func publishLessons(of meter: Int, _ status: inout MeterStatus) {
+        let poll = polls[meter]
+        status.droppedPoints = poll.plan.dropped.map { poll.points[$0].definition.name }
+        status.learntHoles = poll.plan.learntHoles
     }
 }
 

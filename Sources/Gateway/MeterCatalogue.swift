@@ -54,7 +54,7 @@ public struct MeterCatalogue: Encodable, Sendable {
         let known = catalogue.models()
         guard !known.isEmpty else {
             throw AgentError(
-                code: .usage, message: "no definitions in \(catalogue.folders.joined(separator: " or "))",
+                code: .configuration, message: "no definitions in \(catalogue.folders.joined(separator: " or "))",
                 hint: "name the folder that holds meters/ with --share")
         }
         if let name, !known.contains(where: { $0.name == name }) {

@@ -117,7 +117,7 @@ extension StatusReport {
             }
             if let error = meter.error {
                 add("meter \(meter.id): \(error)", meter.hint)
-            } else if silence > 3 * meter.intervalMilliseconds + 5000 {
+            } else if silence > 3 * (meter.intervals.first?.milliseconds ?? 0) + 5000 {
                 add(
                     "meter \(meter.id): no value for \(Duration.milliseconds(silence).rounded)",
                     meter.skippedPolls > 0

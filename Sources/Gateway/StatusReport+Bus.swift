@@ -11,7 +11,8 @@ extension StatusReport.Bus {
             timeouts: status.counters.timeouts, crcErrors: status.counters.crcErrors,
             lateAnswers: status.counters.lateAnswers, foreignFrames: status.counters.foreignFrames,
             connects: status.counters.connects, loans: status.loans,
-            lentMilliseconds: status.lentTime.wholeMilliseconds)
+            lentMilliseconds: status.lentTime.wholeMilliseconds, loanDelays: status.loanDelays,
+            loanMisses: status.loanMisses)
     }
 }
 
@@ -21,10 +22,13 @@ extension StatusReport.Meter {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         self.init(
             id: status.id, bus: bus, unit: status.unit, points: status.points,
-            intervalMilliseconds: status.interval.wholeMilliseconds,
+            intervals: status.intervals.map {
+                .init(
+                    milliseconds: $0.interval.wholeMilliseconds, skewMilliseconds: $0.skew?.wholeMilliseconds,
+                    worstSkewMilliseconds: $0.worstSkew?.wholeMilliseconds)
+            },
             lastReadingAgeMilliseconds: age(status.lastReading),
             lastPollMilliseconds: status.lastDuration?.wholeMilliseconds,
-            skewMilliseconds: status.skew?.wholeMilliseconds,
             turnaroundMilliseconds: status.turnaround.map { Double($0.wholeNanoseconds / 10_000) / 100 },
             polls: status.polls, failedPolls: status.failedPolls, overruns: status.overruns,
             omittedPolls: status.omittedPolls, skippedPolls: status.skippedPolls, readings: status.readings,

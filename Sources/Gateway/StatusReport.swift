@@ -60,6 +60,20 @@ public struct StatusReport: Codable, Sendable {
         public var loans: UInt64
         /// For how long it was lent in all.
         public var lentMilliseconds: Int64
+        /// Polls that were late because it was lent.
+        public var loanDelays: UInt64
+        /// Slots that passed without a poll because it was lent.
+        public var loanMisses: UInt64
+    }
+
+    /// The polls of one interval.
+    public struct Interval: Codable, Sendable {
+        /// How often.
+        public var milliseconds: Int64
+        /// From the beginning of the last slot to the arrival of its last value.
+        public var skewMilliseconds: Int64?
+        /// The greatest of these since the start.
+        public var worstSkewMilliseconds: Int64?
     }
 
     /// A meter.
@@ -72,14 +86,12 @@ public struct StatusReport: Codable, Sendable {
         public var unit: UInt8
         /// How many points are read.
         public var points: Int
-        /// The shortest interval among them.
-        public var intervalMilliseconds: Int64
+        /// Their intervals, the shortest first.
+        public var intervals: [Interval]
         /// Age of the last value; absent while none has arrived.
         public var lastReadingAgeMilliseconds: Int64?
         /// How long the last complete poll took.
         public var lastPollMilliseconds: Int64?
-        /// From the beginning of the interval to the last value's arrival.
-        public var skewMilliseconds: Int64?
         /// From the end of a request to its answer, typically.
         public var turnaroundMilliseconds: Double?
         /// Polls made since the start.

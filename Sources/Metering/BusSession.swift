@@ -4,7 +4,8 @@
 ///   cheap probe is made, within a tenth of the bus's time (`ProbeBudget`). So a dead unit costs the others next to
 ///   nothing.
 /// - A unit that leaves some of its requests unanswered goes on, but what waiting for it takes counts as probing, too.
-/// - A unit that answers a probe is back: a poll that it missed in the slot that still runs is made up for.
+/// - A unit that answers a probe is polled again: a poll that it missed in the slot that still runs is made up for. Only
+///   an answered poll makes it well; until then what its polls wait in vain for counts as probing.
 /// - While others send without a pause nobody is to blame: whoever seemed away for that is asked again as soon as
 ///   anybody answers.
 /// - A bus without connection leaves all polls out and tries again after 0.5 s … 10 s: nobody on it can be read anyway.
@@ -55,6 +56,9 @@ public struct BusSession: Hashable, Sendable {
 
     /// The longest wait between two tries to connect, and between two tries with a unit that has the bus to itself.
     public static let longestReconnect = Duration.seconds(10)
+
+    /// The wait while a port is not there: to look for it costs nothing.
+    public static let absentPort = Duration.milliseconds(300)
 
     /// The longest wait while others keep the line busy.
     public static let longestBlocked = Duration.seconds(5)
@@ -130,12 +134,36 @@ public struct BusSession: Hashable, Sendable {
         return .wait(until: wake)
     }
 
-    /// The poll of `entry` has ended.
-    public mutating func polled(_ entry: Int, _ outcome: Outcome, at now: Instant) {
-        note(outcome, of: entries[entry].unit, at: now)
+    /// Those of `others` that are due as well: they ask the same meter as a poll that was returned just now, and are polled
+    /// with it. What is returned counts as begun.
+    public mutating func join(_ others: [Int], at now: Instant, offset: ClockOffset) -> [(entry: Int, slot: Timestamp)]
+    {
+        others.compactMap { entry in
+            guard schedule.take(entry, at: now, offset: offset) else { return nil }
+            isOwed[entry] = false
+            return (entry, schedule.slot(of: entry))
+        }
+    }
+
+    /// The poll of `polled` entries of one unit has ended.
+    public mutating func polled(_ polled: [Int], _ outcome: Outcome, at now: Instant) {
+        guard let first = polled.first else { return }
+        let unit = entries[first].unit
+        if case .silent(let cost) = outcome, units[unit].isOnTrial { budget.spend(cost, at: now) }
+        note(outcome, of: unit, at: now)
         switch outcome {
         case .answered, .partly: break
-        case .silent, .blocked, .disconnected: isOwed[entry] = true
+        case .silent, .blocked, .disconnected: for entry in polled { isOwed[entry] = true }
+        }
+    }
+
+    /// What the time up to `now`, in which the bus was lent, has cost: polls that are late for it, and slots that passed
+    /// without one.
+    public func delayed(at now: Instant, offset: ClockOffset) -> (late: Int, missed: Int) {
+        entries.indices.reduce(into: (0, 0)) { sum, entry in
+            guard !connection.isAway, !units[entries[entry].unit].isAway else { return }
+            let passed = schedule.slotsBegun(of: entry, at: now, offset: offset)
+            if passed > 0 { sum = (sum.0 + 1, sum.1 + passed - 1) }
         }
     }
 
@@ -143,21 +171,27 @@ public struct BusSession: Hashable, Sendable {
     public mutating func probed(_ unit: Int, _ outcome: Outcome, at now: Instant) {
         switch outcome {
         case .silent(let cost), .blocked(let cost): budget.spend(cost, at: now)
-        case .answered, .partly, .disconnected: break
+        case .partly, .disconnected: break
+        case .answered:
+            units[unit].tried()
+            for entry in entries.indices where entries[entry].unit == unit { makeUp(entry) }
+            return unblock(at: now)
         }
         note(outcome, of: unit, at: now)
     }
 
-    /// A try to connect has ended.
-    public mutating func connected(_ isConnected: Bool, at now: Instant) {
-        guard isConnected else { return connection.failed(at: now) }
+    /// A try to connect has ended; `isAbsent`: the port is not there at all.
+    public mutating func connected(_ isConnected: Bool, isAbsent: Bool = false, at now: Instant) {
+        guard isConnected else {
+            return connection.failed(at: now, limit: isAbsent ? Self.absentPort : Self.longestReconnect)
+        }
         connection.answered()
         for entry in entries.indices where !units[entries[entry].unit].isAway { makeUp(entry) }
     }
 
     private mutating func canPoll(_ unit: Int, at now: Instant) -> Bool {
         if connection.isAway || units[unit].isAway { return false }
-        return !isHalting[unit] || budget.opens(at: now) <= now
+        return !isHalting[unit] && !units[unit].isOnTrial || budget.opens(at: now) <= now
     }
 
     private mutating func note(_ outcome: Outcome, of unit: Int, at now: Instant) {

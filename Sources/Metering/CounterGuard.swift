@@ -24,15 +24,25 @@ public struct CounterGuard: Hashable, Sendable {
     public struct Limits: Hashable, Sendable {
         /// The most it can rise in an hour, in its unit; nil where nothing says it.
         public var ratePerHour: Double?
-        /// The value at which it begins anew; nil where its registers have none.
+        /// The most that any meter's counter rises in an hour: the bound where nothing says a lower one.
+        public var ceilingPerHour: Double?
+        /// The value at which it begins anew; nil where its registers have none. Where a register says the power of ten,
+        /// in counts of the registers.
         public var modulus: ExactDecimal?
+        /// Whether a register says the power of ten, which a value's exponent shows then.
+        public var isScaled: Bool
         /// The least step of its value; 0 for floats, whose step depends on the value.
         public var step: Double
 
         /// Limits with every property given.
-        public init(ratePerHour: Double? = nil, modulus: ExactDecimal? = nil, step: Double = 0) {
+        public init(
+            ratePerHour: Double? = nil, ceilingPerHour: Double? = nil, modulus: ExactDecimal? = nil,
+            isScaled: Bool = false, step: Double = 0
+        ) {
             self.ratePerHour = ratePerHour
+            self.ceilingPerHour = ceilingPerHour
             self.modulus = modulus
+            self.isScaled = isScaled
             self.step = step
         }
     }
@@ -178,7 +188,7 @@ public struct CounterGuard: Hashable, Sendable {
         var first = held
         doubt = nil
         self.level = new
-        if let modulus = limits.modulus, isRollover(at: modulus, from: level, to: other) {
+        if let modulus = modulus(from: level), isRollover(at: modulus, from: level, to: other) {
             first.remark = .rollover(before: level.value, modulus: modulus)
             return Ruling(held: first, events: [.rollover(before: level.value, value: first.value)])
         }
@@ -244,7 +254,7 @@ public struct CounterGuard: Hashable, Sendable {
             doubt = .rise(new)
             return Ruling(events: [.implausible(before: level.value, value: reading.value, words: words)])
         }
-        if let modulus = limits.modulus, new.number != 0, isRollover(at: modulus, from: level, to: new) {
+        if let modulus = modulus(from: level), new.number != 0, isRollover(at: modulus, from: level, to: new) {
             self.level = new
             reading.remark = .rollover(before: level.value, modulus: modulus)
             return Ruling(events: [.rollover(before: level.value, value: reading.value)])
@@ -264,12 +274,12 @@ public struct CounterGuard: Hashable, Sendable {
     private func isRise(from a: Level, to b: Level) -> Bool {
         let rise = b.number - a.number
         guard rise >= -slack(at: a.number) else { return false }
-        return most(from: a, to: b).map { rise <= $0 } ?? true
+        return most(limits.ratePerHour ?? limits.ceilingPerHour, from: a, to: b).map { rise <= $0 } ?? true
     }
 
-    /// The most that it can have risen between two values; nil where nothing says it.
-    private func most(from a: Level, to b: Level) -> Double? {
-        guard let rate = limits.ratePerHour, let begin = a.instant, let end = b.instant else { return nil }
+    /// The most that it can have risen between two values at `rate` an hour; nil where nothing says it.
+    private func most(_ rate: Double?, from a: Level, to b: Level) -> Double? {
+        guard let rate, let begin = a.instant, let end = b.instant else { return nil }
         let hours = (end - begin + Self.lag) / .seconds(3600)
         return rate * Self.margin * hours + 2 * slack(at: b.number)
     }
@@ -280,11 +290,18 @@ public struct CounterGuard: Hashable, Sendable {
         limits.step > 0 ? 0 : abs(number) / Double(1 << 22)
     }
 
+    /// Where a counter that stood at `level` begins anew.
+    private func modulus(from level: Level) -> ExactDecimal? {
+        guard limits.isScaled else { return limits.modulus }
+        guard case .decimal(let number) = level.value else { return nil }
+        return limits.modulus?.multiplied(by: ExactDecimal(1, exponent: number.exponent))
+    }
+
     private func isRollover(at modulus: ExactDecimal, from a: Level, to b: Level) -> Bool {
         let end = modulus.approximate
         let rise = end - a.number + b.number
         guard rise >= 0, a.number <= end else { return false }
-        if let most = most(from: a, to: b) { return rise <= most }
+        if let most = most(limits.ratePerHour, from: a, to: b) { return rise <= most }
         return a.number >= end * (1 - 1 / Self.parts) && b.number <= end / Self.parts
     }
 

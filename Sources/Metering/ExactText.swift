@@ -60,11 +60,10 @@ extension WordOrder {
     /// where bytes are swapped. Words always follow each other.
     func characters(in words: UnsafeBufferPointer<UInt16>, at index: Int, count: Int) -> [UInt8] {
         precondition(index >= 0 && index + count <= words.count, "registers of a text are missing in the answer")
-        let bytesAreSwapped = self == .badc || self == .dcba
         var bytes: [UInt8] = []
         bytes.reserveCapacity(2 * count)
         for place in index..<index + count {
-            let word = bytesAreSwapped ? words[place].byteSwapped : words[place]
+            let word = swapsBytes ? words[place].byteSwapped : words[place]
             bytes.append(UInt8(word >> 8))
             bytes.append(UInt8(truncatingIfNeeded: word))
         }

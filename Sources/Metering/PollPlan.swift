@@ -65,7 +65,14 @@ public struct PollPlan: Hashable, Sendable {
 
     let places: [PointPlace]
     private let limits: RequestLimits
-    private let cost: RequestCost
+    private var cost: RequestCost
+    /// By point: the group that it is asked with. Empty where there is but one.
+    private let groups: [Int]
+    /// The groups that are asked now; nil for all.
+    private var chosen: [Int]?
+    /// The requests of choices made before, as long as nothing new is learnt.
+    private var others: [[Int]: [PlannedRequest]] = [:]
+    private static let mostOthers = 16
     var lessons: [Lesson] = []
     /// By needed span: points that need the same registers share their fate.
     var trials: [RegisterSpan: Trial] = [:]
@@ -73,10 +80,26 @@ public struct PollPlan: Hashable, Sendable {
     var suspected: [RegisterSpan] = []
     var droppedSpans: Set<RegisterSpan> = []
 
-    /// The plan for `points`, with nothing learnt.
-    public init(points: [PointDefinition], limits: RequestLimits, cost: RequestCost) {
+    /// The plan for `points`, with nothing learnt; `groups` says for each the group that it is asked with.
+    public init(points: [PointDefinition], limits: RequestLimits, cost: RequestCost, groups: [Int] = []) {
+        precondition(groups.isEmpty || groups.count == points.count)
         places = points.map(PointPlace.init)
         self.limits = limits
+        self.cost = cost
+        self.groups = groups
+        replan()
+    }
+
+    /// Asks for the points of these groups from now on: what is due together shares requests.
+    public mutating func choose(_ groups: [Int]) {
+        guard !self.groups.isEmpty, groups != chosen else { return }
+        if let chosen, others.count < Self.mostOthers { others[chosen] = requests }
+        chosen = groups
+        if let known = others[groups] { requests = known } else { plan() }
+    }
+
+    /// Requests cost this from now on.
+    public mutating func learn(_ cost: RequestCost) {
         self.cost = cost
         replan()
     }
@@ -102,12 +125,19 @@ public struct PollPlan: Hashable, Sendable {
 
     /// Makes the requests from everything that is known; whether they are others than before.
     @discardableResult mutating func replan() -> Bool {
+        others = [:]
+        return plan()
+    }
+
+    @discardableResult private mutating func plan() -> Bool {
         var rules = RequestRules(limits: limits, cost: cost, alone: Set(trials.keys))
         if let learntRegisters { rules.limits.registers = min(learntRegisters, limits.registers) }
         let bad = droppedSpans.union(trials.filter { $0.value.isRefused }.keys)
         rules.limits.holes += learntHoles + bad.map { .init(function: $0.function, addresses: $0.addresses) }
         rules.refused = lessons.filter { $0.rule == .whole }.map(\.span) + bad
-        let asked = places.indices.filter { !droppedSpans.contains(places[$0].needed) }
+        let asked = places.indices.filter { index in
+            !droppedSpans.contains(places[index].needed) && (chosen?.contains(groups[index]) ?? true)
+        }
         let before = requests
         requests = RequestPlanner.requests(for: places, at: asked, rules: rules)
         return requests != before

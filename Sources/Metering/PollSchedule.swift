@@ -58,13 +58,25 @@ public struct PollSchedule: Hashable, Sendable {
         guard let first = entries.indices.min(by: { entries[$0].goesBefore(entries[$1]) }) else {
             return .wait(until: now + .seconds(3600))
         }
-        let entry = entries[first]
-        guard entry.due <= utc else { return .wait(until: offset.instant(of: entry.due)) }
-        let missed = (utc.milliseconds - entry.due.milliseconds) / entry.interval
-        entries[first].overruns += UInt64(missed)
-        entries[first].due.milliseconds += (missed + 1) * entry.interval
-        entries[first].taken = now
+        guard take(first, at: now, offset: offset) else { return .wait(until: offset.instant(of: entries[first].due)) }
         return .poll(entry: first)
+    }
+
+    /// Takes `entry` if it is due; whether it was.
+    public mutating func take(_ entry: Int, at now: Instant, offset: ClockOffset) -> Bool {
+        let begun = slotsBegun(of: entry, at: now, offset: offset)
+        guard begun > 0 else { return false }
+        entries[entry].overruns += UInt64(begun - 1)
+        entries[entry].due.milliseconds += Int64(begun) * entries[entry].interval
+        entries[entry].taken = now
+        return true
+    }
+
+    /// How many slots of `entry` have begun since it was taken last.
+    public func slotsBegun(of entry: Int, at now: Instant, offset: ClockOffset) -> Int {
+        guard !entries.isEmpty else { return 0 }
+        let late = offset.timestamp(of: now).milliseconds - entries[entry].due.milliseconds
+        return late < 0 ? 0 : Int(late / entries[entry].interval) + 1
     }
 
     /// The slot in which `entry` was last taken.

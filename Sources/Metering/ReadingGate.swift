@@ -34,13 +34,9 @@ public struct ReadingGate: Sendable {
         keys = isGuarded ? points.map(\.key) : []
     }
 
-    /// The most readings that one poll can hand over.
-    public var capacity: Int {
-        filters.isEmpty ? ids.count + withheld : 2 * ids.count + withheld
-    }
-
-    /// The most readings that the end of intervals, or the news of a swap, can hand over.
-    public var pending: Int { withheld + open }
+    /// The most readings that a poll of `count` points can hand over, with the intervals that end meanwhile and what is
+    /// withheld.
+    public func capacity(asking count: Int) -> Int { count + open + withheld }
 
     /// Intervals under way that have readings.
     public var open: Int { filters.reduce(0) { $0 + ($1.isOpen ? 1 : 0) } }

@@ -43,6 +43,11 @@ public struct RegisterDecoder: Hashable, Sendable {
         }
         guard let factor = factor(words, at: index) else { return .notAvailable }
         switch point.type {
+        case .f16:
+            let number = Float16(bitPattern: UInt16(truncatingIfNeeded: raw))
+            guard number.isFinite else { return .noNumber }
+            // Every half has an exact decimal: 230.1, which as a Float would be 230.125.
+            return scaled(number.description, fallback: Double(number), factor)
         case .f32:
             let number = Float(bitPattern: UInt32(truncatingIfNeeded: raw))
             guard number.isFinite else { return .noNumber }
@@ -114,12 +119,10 @@ extension WordOrder {
     /// The bits of `count` registers from `index` on, with the most significant word first.
     func bits(of words: UnsafeBufferPointer<UInt16>, at index: Int, count: Int) -> UInt64 {
         precondition(index >= 0 && index + count <= words.count, "registers of a point are missing in the answer")
-        let wordsAreReversed = self == .cdab || self == .dcba
-        let bytesAreSwapped = self == .badc || self == .dcba
         var raw: UInt64 = 0
-        for place in 0..<count {
-            let word = words[index + (wordsAreReversed ? count - 1 - place : place)]
-            raw = raw << 16 | UInt64(bytesAreSwapped ? word.byteSwapped : word)
+        for rank in 0..<count {
+            let word = words[index + place(ofWord: rank, of: count)]
+            raw = raw << 16 | UInt64(swapsBytes ? word.byteSwapped : word)
         }
         return raw
     }
@@ -147,7 +150,7 @@ extension RegisterType {
         case .t5: ExactDecimal(magnitude: raw & 0xFF_FFFF, exponent: Self.exponent(raw))
         case .t6: ExactDecimal(Self.signed(raw & 0xFF_FFFF, width: 24), exponent: Self.exponent(raw))
         case .t7: ExactDecimal(isNegative: raw >> 24 != 0, magnitude: raw & 0xFFFF, exponent: -4)
-        case .f32, .f64, .text: nil
+        case .f16, .f32, .f64, .text: nil
         }
     }
 

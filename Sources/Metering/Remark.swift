@@ -81,23 +81,3 @@ extension UInt16 {
         return String(repeating: "0", count: 4 - digits.count) + digits
     }
 }
-
-/// A text as a JSON string (RFC 8259, section 7), quotes included.
-struct JSONString: CustomStringConvertible {
-    let description: String
-
-    init(_ text: String) {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\u{0}"..."\u{1F}":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        description = result + "\""
-    }
-}

@@ -34,6 +34,14 @@ public struct UnitBackoff: Hashable, Sendable {
         if isAway { nextTry = now }
     }
 
+    /// The unit has answered a short question: it may be polled again, but a failure of that counts with those before.
+    public mutating func tried() {
+        nextTry = nil
+    }
+
+    /// Whether it answered a short question after failures, and no poll yet.
+    public var isOnTrial: Bool { failures > 0 && nextTry == nil }
+
     /// The unit has answered, be it with an exception.
     public mutating func answered() {
         failures = 0

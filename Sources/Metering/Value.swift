@@ -59,7 +59,7 @@ public enum Value: Hashable, Sendable {
         case .decimal(let number): number.append(to: &bytes)
         case .float(let number): Self.append(number.description, to: &bytes)
         case .double(let number): Self.append(number.description, to: &bytes)
-        case .text(let text): Self.append(JSONString(text.description).description, to: &bytes)
+        case .text(let text): JSONString(text.description).append(to: &bytes)
         }
     }
 

@@ -18,6 +18,11 @@ struct LineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Stop bits: 1, 2, with commas.", valueName: "list"), transform: numbers)
     var stopBits: [[Int]] = []
 
+    /// The first of these options that was given; nil where none was.
+    var given: String? {
+        baud.isEmpty ? parity.isEmpty ? stopBits.isEmpty ? nil : "--stop-bits" : "--parity" : "--baud"
+    }
+
     /// The bus `name` at these settings.
     func choice(_ name: String, _ options: Agent.Options) throws -> BusChoice {
         try BusChoice(

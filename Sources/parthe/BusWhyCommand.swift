@@ -10,8 +10,9 @@ extension BusCommand {
             discussion: """
                 Tries one thing after the other, the cheapest first, and shows what came: the port or connection, the \
                 unit as it is configured, more patience, the other framing (RTU over TCP, Modbus TCP), other baud rates \
-                and parities on a serial port, the neighbours. Where the unit answers but refuses: the registers one \
-                beside, and the other table. Ends with a verdict, what to do next, and the line of the configuration \
+                and parities on a serial port, the neighbours. Where the unit answers but refuses, or points \
+                of your own hold what cannot be: the registers one beside, the other order of words, and the other \
+                table. Ends with a verdict, what to do next, and the line of the configuration \
                 to change where that is it.
                 \(BusHelp.through)
 
@@ -20,11 +21,11 @@ extension BusCommand {
                   parthe bus why tcp:192.168.1.20 1
 
                 Exit code 0 when all is well, 1 when the unit answers but something is wrong, 69 when it does not \
-                answer as it is configured, or the bus cannot be reached.
+                answer as it is configured, or the bus cannot be reached, 64 for unit 0 of a line, which no unit has.
                 """)
 
         @Argument(help: BusHelp.bus) var bus: String
-        @Argument(help: "The unit id.", transform: unitNumber) var unit: UInt8
+        @Argument(help: "The unit id: 1…247, on Modbus TCP 0 and 255 as well.", transform: unitNumber) var unit: UInt8
         @OptionGroup var options: BusOptions
 
         func run() throws {

@@ -24,7 +24,7 @@ struct MeterCommand: ParsableCommand {
             discussion: """
                 manual: the maker's manual was read; agreed: two public sources agree; own: yours, from \
                 /etc/parthe/meters.d. Words narrow the list down: `parthe meter list siemens`.
-                Exit code 0, or 78 when a definition is wrong.
+                Exit code 0, or 78 when a definition is wrong or there are none.
                 """)
 
         @Argument(help: "Words that a model's name, maker or product must have.") var words: [String] = []
@@ -47,7 +47,9 @@ struct MeterCommand: ParsableCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show one model: its points, where they are, and where that is known from.",
-            discussion: "Exit code 0; 64 when there is no such model; 78 when its definition is wrong.")
+            discussion: """
+                Exit code 0; 64 when there is no such model; 78 when its definition is wrong or there are none at all.
+                """)
 
         @Argument(help: "The model's name, as in `model:`.") var model: String
         @OptionGroup var options: CatalogueOptions

@@ -43,6 +43,14 @@ struct ReadCommand: ParsableCommand {
             throw ValidationError("One meter is read at a time; for registers add --raw.")
         } else if function != nil {
             throw ValidationError("--function goes with --raw.")
+        } else if let option = bus.line.given {
+            throw ValidationError(
+                "\(option) goes with --raw: a meter is read at the settings that its bus has in the configuration. "
+                    + "Others are tried by `parthe bus why <bus> <unit> \(option) …`.")
+        } else if bus.timeout != nil {
+            throw ValidationError(
+                "--timeout goes with --raw: a meter is waited for as the configuration says, "
+                    + "`timing: {timeout: 1s}` at the meter.")
         }
     }
 

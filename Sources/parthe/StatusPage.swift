@@ -78,9 +78,18 @@ struct StatusPage {
             state = "\(meter.skippedPolls + meter.overruns) skipped"
         }
         return Terminal.left(meter.id, 18) + " " + Terminal.left(meter.bus, 10) + " "
-            + Terminal.right(span(meter.intervalMilliseconds), 6) + " " + Terminal.right(last, 10) + " "
+            + Terminal.right(span(meter.intervals.first?.milliseconds ?? 0), 6) + " " + Terminal.right(last, 10) + " "
             + Terminal.right(String(meter.polls), 6) + " " + Terminal.right(String(meter.failedPolls), 6) + "  "
-            + (state ?? (meter.lastReadingAgeMilliseconds == nil ? "waiting" : "ok"))
+            + (state ?? (meter.lastReadingAgeMilliseconds == nil ? "waiting" : "ok")) + skewText(of: meter)
+    }
+
+    /// How far behind its slots a meter is read; where there is room for it.
+    private func skewText(of meter: StatusReport.Meter) -> String {
+        guard lines == .max else { return "" }
+        return meter.intervals.map { interval in
+            guard let skew = interval.skewMilliseconds, let worst = interval.worstSkewMilliseconds else { return "" }
+            return ", each \(span(interval.milliseconds)) \(skew) ms after its slot (at most \(worst))"
+        }.joined()
     }
 
     private var inputLines: [String] {
@@ -126,7 +135,8 @@ struct StatusPage {
         guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }
         let connected = report.buses.count { $0.connected ?? false }
         let loans = report.buses.reduce(0) { $0 + $1.loans }
-        let lent = loans > 0 ? ", \(loans) steps lent" : ""
+        let missed = report.buses.reduce(0) { $0 + $1.loanMisses }
+        let lent = loans > 0 ? ", \(loans) steps lent (\(missed) polls missed)" : ""
         return [
             cut(
                 "buses   \(connected) of \(report.buses.count) connected; busiest \(busiest.id), "
@@ -139,16 +149,17 @@ struct StatusPage {
         [
             (bus.timeouts, "timeouts"), (bus.crcErrors, "wrong checksums"), (bus.lateAnswers, "late answers"),
             (bus.foreignFrames, "frames of others"), (bus.loans, "steps lent to commands"),
+            (bus.loanDelays, "polls late for that"), (bus.loanMisses, "polls missed for that"),
         ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     }
 
     /// How far behind its slot the meter is read that comes last.
     private var skewText: String? {
-        let late = report.meters.filter { $0.error == nil }.max {
-            ($0.skewMilliseconds ?? 0) < ($1.skewMilliseconds ?? 0)
+        let skews = report.meters.filter { $0.error == nil }.map { meter in
+            (id: meter.id, skew: meter.intervals.compactMap(\.skewMilliseconds).max() ?? 0)
         }
-        guard let late, let skew = late.skewMilliseconds else { return nil }
-        return "; latest \(late.id), \(skew) ms after its slot"
+        guard let late = skews.max(by: { $0.skew < $1.skew }), late.skew > 0 else { return nil }
+        return "; latest \(late.id), \(late.skew) ms after its slot"
     }
 
     private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }

@@ -23,12 +23,12 @@ final class LineRig: Sendable {
     }
 
     /// One meter for each of `units`, polled every `interval`; `extra` points are the first unit's, and are not among
-    /// what it has. `slow` units take so long to answer.
+    /// what it has. Every other point is polled every `slow`, if given.
     init(
         _ model: String = "eastron-sdm230", units: [UInt8] = [1, 2, 3], baud: Int = 115_200,
         interval: Duration = .milliseconds(100), timing: Timing = Timing(), faults: [String] = [],
         turnaround: Duration = .milliseconds(2), extra: [PointDefinition] = [], isConverter: Bool = false,
-        memory: [String: String] = [:], seed: UInt64 = 1
+        slow: Duration? = nil, memory: [String: String] = [:], seed: UInt64 = 1
     ) throws {
         SignalQueue.ignorePipe()
         let definition = try #require(try Catalogue(share: nil).definition(model: model))
@@ -40,8 +40,9 @@ final class LineRig: Sendable {
         var ids: [String: PointID] = [:]
         var meters: [Meter] = []
         for unit in units {
-            let points = (definition.points + (unit == units[0] ? extra : [])).map {
-                Point(meter: "m\(unit)", definition: $0, interval: interval)
+            let points = (definition.points + (unit == units[0] ? extra : [])).enumerated().map {
+                Point(
+                    meter: "m\(unit)", definition: $1, interval: $0 % 2 == 0 ? interval : slow ?? interval)
             }
             for point in points {
                 let id = PointID(rawValue: UInt32(ids.count + 1))

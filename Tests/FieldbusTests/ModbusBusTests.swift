@@ -78,4 +78,21 @@ import Testing
         await run.value
         #expect(rig.meters.connectionCount == 0)
     }
+
+    /// Points of two intervals that are due together are read by the same requests.
+    @Test func whatIsDueTogetherIsAskedTogether() async throws {
+        let rig = try LineRig(units: [1], interval: .milliseconds(200), slow: .milliseconds(400))
+        rig.start()
+        #expect(try await rig.wait { try rig.status(of: 1).polls >= 12 })
+        try await rig.stop()
+        let status = try rig.status(of: 1)
+        #expect(status.intervals.map(\.interval) == [.milliseconds(200), .milliseconds(400)])
+        #expect(status.intervals.allSatisfy { $0.skew.map { $0 > .zero } ?? false })
+        let names = Dictionary(grouping: rig.readings) { rig.name(of: $0, unit: 1) ?? "" }
+        let fast = try #require(names["voltage"]).map(\.instant)
+        let slow = try #require(names["current"]).map(\.instant)
+        #expect(slow.count > 3 && Set(slow).isSubset(of: fast), "one answer holds both")
+        #expect(fast.count > slow.count)
+        #expect(rig.untrue() == [])
+    }
 }

@@ -80,6 +80,22 @@ import Testing
         #expect(peer.requests.map { $0[1] } == [1, 2])
     }
 
+    /// As many as one request may ask for: the answer is as long as that of 125 registers.
+    @Test(arguments: Kind.allCases)
+    func twoThousandBitsAreOneAnswer(kind: Kind) throws {
+        let data = (0..<250).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
+        let peer = try kind.peer { _, request in [.send(Frames.rtu(request[0], [request[1], 250] + data))] }
+        defer { peer.stop() }
+        var link = ModbusLink(BusSettings(peer, timing: Timing(responseTimeout: .seconds(10))))
+        for function in [RegisterFunction.coil, .discrete] {
+            let span = RegisterSpan(function: function, address: 63_536, count: function.maximumCount)
+            try link.read(span, unit: 1)
+            let read = link.words
+            #expect(read == data.flatMap { byte in (0..<8).map { UInt16(byte >> $0 & 1) } })
+        }
+        #expect(peer.requests.allSatisfy { $0.prefix(6).suffix(4) == [0xF8, 0x30, 0x07, 0xD0] })
+    }
+
     @Test(arguments: Kind.allCases)
     func anExceptionIsTheUnitsWord(kind: Kind) throws {
         let peer = try kind.peer { number, request in

@@ -40,6 +40,18 @@ import Testing
         #expect(meters.functionCounts == [4: 3])
     }
 
+    @Test func twoThousandBitsAreOneAnswer() throws {
+        let data = (0..<250).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
+        let peer = try LinePeer.device { _, request in
+            [.send(Array(request[0..<4]) + [0, 253] + [request[6], request[7], 250] + data)]
+        }
+        defer { peer.stop() }
+        var link = ModbusLink(BusSettings(peer, timing: Timing(responseTimeout: .seconds(10))))
+        try link.read(RegisterSpan(function: .discrete, address: 0, count: 2000), unit: 1)
+        let read = link.words
+        #expect(read == data.flatMap { byte in (0..<8).map { UInt16(byte >> $0 & 1) } })
+    }
+
     @Test func anExceptionKeepsTheConnection() throws {
         let meters = try meters()
         defer { meters.stop() }

@@ -76,6 +76,23 @@ import Testing
         #expect(unknown.code == 64 && unknown.text.contains("did you mean \"eastron-sdm630\"?"), "\(unknown.text)")
         let json = try await Outcome("meter", "show", "eastron-sdm630", "--json")
         #expect(json.code == 0 && json.text.contains(#""status" : "manual""#))
+        // A catalogue that is not there is a wrong installation, not a wrong command.
+        for command in [["list"], ["show", "eastron-sdm630"]] {
+            let none = try await Outcome(list: ["meter"] + command + ["--share", "/nonexistent"])
+            #expect(none.code == 78 && none.text.contains("--share"), "\(none.text)")
+        }
+    }
+
+    /// What a meter's line is set to stands in the configuration; options that would be ignored are refused.
+    @Test func aMeterIsReadAsItIsConfigured() async throws {
+        let rig = try Rig(count: 1)
+        for (option, value) in [("--baud", "19200"), ("--parity", "even"), ("--stop-bits", "2"), ("--timeout", "1s")] {
+            let outcome = try await Outcome(
+                "read", "meter-1", option, value, "--config", rig.agent.configurationFile)
+            #expect(outcome.code == 64, "\(outcome.text)")
+            #expect(outcome.text.contains("\(option) goes with --raw"), "\(outcome.text)")
+        }
+        #expect(rig.meters.requestCount(of: 0) == 0)
     }
 
     @Test func theStatusFitsATerminal() async throws {

@@ -104,8 +104,34 @@ struct FrameDecoderTests {
         #expect(RawReadout.values([0xFFFF, 0xFFFE], .s32)["ABCD"] == "-2")
         #expect(RawReadout.values([0x1234, 0x5678], .bcd32)["ABCD"] == "12345678")
         #expect(RawReadout.values([0x123A, 0], .bcd32)["ABCD"] == nil)
+        #expect(RawReadout.values([0x5B31], .f16) == ["ABCD": "230.1", "BADC": "0.1674"])
+        #expect(RawReadout.values([0xFF00, 0x08FD], .t5)["ABCD"] == "230.1")
+        #expect(RawReadout.values([0x0000, 0x2586], .t7)["ABCD"] == "0.9606")
+        #expect(RawReadout.values([0x1234, 0x5678], .t7)["ABCD"] == nil, "no power factor is above 1")
+        #expect(RawReadout.values([0x1234, 0x5678, 0x9012], .bcd48)["ABCD"] == "123456789012")
+        #expect(RawReadout.values([0x5364, 0x6D20], .text) == ["ABCD": "Sdm ", "BADC": "dS m"])
         let word = RawReadout.Word(register: "r", content: 0x8041)
         #expect(word.u16 == 32_833 && word.s16 == -32_703 && word.hex == "8041")
         #expect(word.bits == "1000 0000 0100 0001" && word.text == ".A" && word.bcd == "8041")
+    }
+
+    /// Whatever types and orders there are: each is shown, at every register where a value of it can begin.
+    @Test func noTypeAndNoOrderIsForgotten() {
+        let words: [UInt16] = [0x1234, 0x5678, 0x0123, 0x4567, 0x0001]
+        let readings = RawReadout.readings(of: words, from: 65_530)
+        // A register is no bit: its bits stand beside it, and coils are shown as they come.
+        #expect(Set(readings.map(\.type)) == Set(RegisterType.allCases.map(\.rawValue)).subtracting(["bit"]))
+        for type in RegisterType.allCases where ![.bit, .text].contains(type) {
+            let own = readings.filter { $0.type == type.rawValue }
+            #expect(own.map(\.address) == (0...words.count - type.wordCount).map { 65_530 + UInt16($0) }, "\(type)")
+            #expect(own.allSatisfy { $0.registers == type.wordCount })
+            let decoded = RawReadout.values(Array(words.prefix(type.wordCount)), type)
+            #expect(own.first?.values == decoded && !decoded.isEmpty, "\(type)")
+        }
+        #expect(readings.filter { $0.type == "text" }.map(\.registers) == [words.count])
+        let orders = readings.filter { $0.type == "u64" }.map { Set($0.values.keys) }
+        #expect(orders.allSatisfy { $0 == Set(WordOrder.allCases.map(\.rawValue)) } && orders.count == 2)
+        let narrow = RawReadout.readings(of: [7], from: 0).map { Set($0.values.keys) }
+        #expect(narrow.allSatisfy { $0.isSubset(of: ["ABCD", "BADC"]) }, "only bytes can be swapped")
     }
 }

@@ -14,7 +14,9 @@ import Testing
         #expect(report.meters[0].readings < report.meters[0].polls * UInt64(report.meters[0].points) / 2)
         // A meter that is read well is healthy, however little of it is kept.
         #expect(report.problems.isEmpty && report.meters[0].lastReadingAgeMilliseconds ?? .max < 1000)
-        #expect(report.meters[0].skewMilliseconds ?? -1 >= 0)
+        let interval = try #require(report.meters[0].intervals.first)
+        #expect(interval.milliseconds == 100 && interval.skewMilliseconds ?? -1 >= 0)
+        #expect(interval.worstSkewMilliseconds ?? -1 >= interval.skewMilliseconds ?? 0)
         let power = try observations(of: "meter-1/active-power", rig)
         #expect(power.count > 2)
         let firstFrom = power.compactMap { $0["parameters"]?["from"]?.text.flatMap { Timestamp(iso8601: $0) } }.min()

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Lab
+import Metering
 import Posix
 import Testing
 
@@ -54,6 +55,28 @@ import Testing
             list: ["bus", "scan", "hall", "--units", "1-3", "--write", "--config", rig.agent.configurationFile])
         #expect(blocked.code == 78, "a file without a meter is a wrong configuration: \(blocked.text)")
         #expect(try File.read(folder + "/hall-2.yaml") == Array("# mine\n".utf8))
+    }
+
+    /// Carlo Gavazzi's model code shares its register with a voltage: only who asks for it alone gets it.
+    @Test func aCodeBehindAVoltageIsRead() async throws {
+        let definition = try #require(try Rig.definition("carlo-gavazzi-em340"))
+        let line = try EmulatedLine([.init(id: 1, definition: definition)], line: SerialLine(baud: 115_200))
+        defer { line.stop() }
+        let meters = try SimulatedMeters(definition, count: 1, layout: .units)
+        defer { meters.stop() }
+        for (place, more) in [
+            (line.path, ["--baud", "115200"]), ("tcp:127.0.0.1:\(meters.ports[0])", []),
+        ] {
+            let scan = try await Outcome(
+                list: ["bus", "scan", place, "--units", "1", "--config", "/nonexistent/parthe.yaml"] + more)
+            #expect(scan.code == 0, "\(scan.text)")
+            #expect(scan.text.contains("95 % carlo-gavazzi-em340"), "\(scan.text)")
+            #expect(scan.text.contains("30012 = input 11, 0xB holds 341"), "\(scan.text)")
+        }
+        // To everybody else it is the voltage's upper half.
+        let raw = try await Outcome(
+            "read", "--raw", line.path, "1", "i:10", "2", "--baud", "115200", "--config", "/nonexistent/parthe.yaml")
+        #expect(raw.code == 0 && !raw.text.contains("341"), "\(raw.text)")
     }
 
     /// A device that does not look at unit ids is one device, not 249.

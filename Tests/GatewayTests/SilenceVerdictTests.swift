@@ -45,7 +45,7 @@ struct SilenceVerdictTests {
         var steps: [Step]
     }
 
-    private static let fine = Finding.points(values: 4, refused: 0, empty: 0)
+    private static let fine = Finding.points(.init(values: 4, refused: 0, empty: 0))
     private static let asked: [Step] = [.connection, .question]
     private static let silentOnLine: [Step] =
         [.connection, .question, .repetition, .patience, .line(even), .line(fast)]
@@ -70,9 +70,9 @@ struct SilenceVerdictTests {
         Case(
             testDescription: "some points are refused", situation: serial,
             script: { step in
-                step == .points ? .points(values: 3, refused: 1, empty: 2) : .answered(milliseconds: 5)
+                step == .points ? .points(.init(values: 3, refused: 1, empty: 2)) : .answered(milliseconds: 5)
             },
-            cause: .incomplete(values: 3, refused: 1, empty: 2), result: .failed, steps: asked + [.points]),
+            cause: .incomplete(.init(values: 3, refused: 1, empty: 2)), result: .failed, steps: asked + [.points]),
         Case(
             testDescription: "nothing at all, and no neighbour answers", situation: serial, script: { _ in .silence() },
             cause: .silent(livingNeighbour: nil, silentNeighbours: 2), result: .unknown,
@@ -151,7 +151,7 @@ struct SilenceVerdictTests {
             testDescription: "answered, but garbage, and one below is right", situation: serial,
             script: { step in
                 switch step {
-                case .points: .points(values: 4, refused: 0, empty: 0, isPlausible: false)
+                case .points: .points(.init(values: 4, refused: 0, empty: 0, isPlausible: false))
                 case .shifted(-1): .answered(milliseconds: 5, isPlausible: true)
                 default: .answered(milliseconds: 5, isPlausible: false)
                 }
@@ -162,7 +162,7 @@ struct SilenceVerdictTests {
             testDescription: "garbage everywhere: another model", situation: serial,
             script: { step in
                 step == .points
-                    ? .points(values: 4, refused: 0, empty: 0, isPlausible: false)
+                    ? .points(.init(values: 4, refused: 0, empty: 0, isPlausible: false))
                     : .answered(milliseconds: 5, isPlausible: false)
             },
             cause: .otherModel, result: .unknown,
@@ -207,7 +207,12 @@ struct SilenceVerdictTests {
             .silence(isEcho: true), .garbled(bytes: 3), .otherUnit(9), .foreignTraffic(units: []),
             .late(milliseconds: 9),
             .otherFraming, .malformed("x"), .closed, .obstacle(.portBusy),
-            .points(values: 0, refused: 3, empty: 0),
+            .points(.init(values: 0, refused: 3, empty: 0)), .points(.init(values: 1, unanswered: 1, why: "x")),
+            .points(
+                .init(values: 2, isPlausible: false, impossible: ["p 1e-41 V"], isDoubted: true, hasOtherOrder: true)),
+            .place(PlaceWeight()),
+            .place(PlaceWeight(suspects: ["p"], redeemed: 1, likely: 1, isProof: true, values: ["p 230.1 V"])),
+            .place(PlaceWeight(suspects: ["p"], doubted: 1, rest: 1, restDoubted: 1)),
         ]
         var state: UInt64 = 42
         func random(_ bound: Int) -> Int {
@@ -217,12 +222,14 @@ struct SilenceVerdictTests {
         for number in 0..<3000 {
             let situation = [
                 Self.serial, Self.tcp, Situation(kind: .rtuOverTCP, hasModel: number % 2 == 0, neighbours: [5]),
-            ][number % 3]
+                Situation(kind: .tcp, hasModel: true, hasOwnPoints: true),
+            ][number % 4]
             let (steps, verdict, _) = run(situation) { _ in findings[random(findings.count)] }
             #expect(Set(steps).count == steps.count, "a step is taken twice: \(steps)")
             let words = SilenceWords(
                 kind: situation.kind, endpoint: "/dev/x", bus: "hall", argument: "hall", unit: 3, meter: "main",
-                model: "m", span: RegisterSpan(function: .input, address: 10, count: 2), timeoutMilliseconds: 300)
+                model: "m", hasOwnPoints: situation.hasOwnPoints,
+                span: RegisterSpan(function: .input, address: 10, count: 2), timeoutMilliseconds: 300)
             let advice = words.advice(verdict)
             #expect(!advice.text.isEmpty)
             #expect(verdict.cause == .answers || advice.next != nil, "no advice for \(verdict)")

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Lab
+import Metering
 import Posix
 import Testing
 
@@ -108,6 +109,22 @@ import Testing
             "64 BIT",
         ] { #expect(raw.text.contains(part), "\(part) is missing: \(raw.text)") }
         #expect(raw.text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(raw.text)")
+        let full = try LineDevice.converter { request in
+            // All kinds of contents; the first four are decimal digits.
+            let words = (0..<request.count).flatMap {
+                [$0 < 4 ? 0x23 : UInt8(truncatingIfNeeded: $0 * 151), UInt8($0)]
+            }
+            return (Frame.rtu(request.unit, [request.function, UInt8(words.count)] + words), 0)
+        }
+        defer { full.stop() }
+        let longest = try await Outcome(list: ["read", "--raw", full.place, "1", "h:65411", "125"] + none)
+        #expect(longest.code == 0)
+        #expect(longest.text.split(separator: "\n").filter { $0.count > 80 } == [])
+        let shown = Set(longest.text.split { !($0.isLetter || $0.isNumber) }.map(String.init))
+        for word in RegisterType.allCases.map(\.rawValue) + WordOrder.allCases.map(\.rawValue) where word != "bit" {
+            let isShown = shown.contains(word)
+            #expect(isShown, "\(word) is missing")
+        }
         let far = try await Outcome(list: ["read", "--raw", device.place, "1", "h:40070", "125"] + none)
         #expect(far.code == 1 && far.text.contains("440071 = holding 40070, 0x9C86"), "\(far.text)")
         let bits = try LineDevice.converter { request in

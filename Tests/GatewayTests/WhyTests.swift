@@ -64,12 +64,104 @@ import Testing
         let file = ["--config", rig.agent.configurationFile]
         let shifted = try await Outcome(list: ["bus", "why", "hall", "2"] + file)
         #expect(shifted.code == 1, "\(shifted.text)")
-        #expect(shifted.text.contains("stand one below the configured ones: 30001 = input 0, 0x0"), "\(shifted.text)")
-        #expect(shifted.text.contains("at meter own-2: register: 0"), "\(shifted.text)")
+        #expect(
+            flat(shifted.text).contains("stand one below the configured ones: 30001 = input 0, 0x0"), "\(shifted.text)")
+        #expect(flat(shifted.text).contains("at meter own-2: register: 0"), "\(shifted.text)")
         let table = try await Outcome(list: ["bus", "why", "hall", "3"] + file)
         #expect(table.code == 1 && table.text.contains("at meter own-3: function: input"), "\(table.text)")
         let nowhere = try await Outcome(list: ["bus", "why", "hall", "4"] + file)
         #expect(nowhere.code == 1 && nowhere.text.contains("illegal data address"), "\(nowhere.text)")
+    }
+
+    /// `text` without the ends of lines that a narrow terminal needs.
+    private func flat(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+
+    /// Floats at 0, 2, 4 and 6: 230.1 V, 5.25 A, 1208.2 W, 12345.67 kWh. What is asked for from 40 on gets `far`.
+    private func own(
+        _ points: [(String, Int)], order: String = "ABCD",
+        far: @escaping @Sendable (LineDevice.Request) -> [UInt8]? = { Frame.rtu($0.unit, [0x84, 2]) }
+    ) async throws -> Outcome {
+        let registers: [UInt16] = [0x4366, 0x199A, 0x40A8, 0, 0x4497, 0x0666, 0x4640, 0xE6AE]
+        let device = try LineDevice.converter { request in
+            let range = request.address..<request.address + request.count
+            if range.lowerBound >= 40 { return far(request).map { ($0, 0) } }
+            guard request.function == 4, range.upperBound <= registers.count else {
+                return (Frame.rtu(request.unit, [request.function | 0x80, 2]), 0)
+            }
+            let data = registers[range].flatMap { [UInt8($0 >> 8), UInt8(truncatingIfNeeded: $0)] }
+            return (Frame.rtu(request.unit, [4, UInt8(data.count)] + data), 0)
+        }
+        defer { device.stop() }
+        let kinds = [
+            "voltage": "quantity: voltage, unit: V, kind: gauge", "current": "quantity: current, unit: A, kind: gauge",
+            "power": "quantity: active-power, unit: W, kind: gauge",
+            "energy": "quantity: active-energy, unit: kW.h, kind: counter",
+        ]
+        let list = points.map { name, register in
+            "      - {name: \(name), \(kinds[name] ?? kinds["energy"] ?? ""), register: \(register)}\n"
+        }
+        let folder = try LabFile.temporaryFolder("parthe-why")
+        defer { LabFile.remove(folder: folder) }
+        let text = """
+            gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
+            buses:
+              - {id: line, rtu_over_tcp: "\(device.place.dropFirst("rtu_over_tcp:".count))", timeout: 200ms}
+            meters:
+              - id: main
+                bus: line
+                unit: 1
+                defaults: {function: input, type: f32, order: \(order)}
+                points:
+
+            """
+        try LabFile.write(Array((text + list.joined()).utf8), to: folder + "/parthe.yaml")
+        return try await Outcome(list: ["bus", "why", "line", "1", "--config", folder + "/parthe.yaml"])
+    }
+
+    /// Powers and energies have no narrow range, but one register off they are no numbers that a meter shows.
+    @Test func ownPointsOneRegisterOffAreTold() async throws {
+        let shifted = try await own([("power", 5), ("energy", 7)])
+        #expect(shifted.code == 1, "\(shifted.text)")
+        #expect(
+            flat(shifted.text).contains(
+                "off by one register, probably: the registers stand one below the configured ones: 30005 = input 4, 0x4"
+            ), "\(shifted.text)")
+        #expect(flat(shifted.text).contains("at meter main: register: 4 for power, 6 for energy"), "\(shifted.text)")
+        let above = try await own([("current", 1), ("power", 3)])
+        #expect(
+            above.code == 1 && flat(above.text).contains("off by one register (one below or one above), or"),
+            "\(above.text)")
+        let right = try await own([("power", 4), ("energy", 6)])
+        #expect(right.code == 0 && flat(right.text).contains("nothing speaks against the registers"), "\(right.text)")
+        let order = try await own([("voltage", 0), ("current", 2), ("power", 4), ("energy", 6)], order: "CDAB")
+        #expect(order.code == 1 && flat(order.text).contains("at meter main: order: ABCD"), "\(order.text)")
+    }
+
+    /// Silence is no refusal, and a disturbed answer neither.
+    @Test func refusalsAreToldFromSilence() async throws {
+        let points = [("voltage", 0), ("power", 4), ("energy", 6), ("energy-export", 40)]
+        let refused = try await own(points)
+        #expect(refused.code == 1 && flat(refused.text).contains("refuses 1 of 4 points"), "\(refused.text)")
+        let silent = try await own(points) { _ in nil }
+        #expect(silent.code == 1 && flat(silent.text).contains("not proven:"), "\(silent.text)")
+        #expect(flat(silent.text).contains("gives no answer for 1 of 4 points: no answer in time"), "\(silent.text)")
+        #expect(!flat(silent.text).contains("refuse"), "\(silent.text)")
+        let garbled = try await own(points) { Frame.rtu($0.unit, [4, 4, 0, 0, 0, 0]).dropLast() + [0x55] }
+        #expect(flat(garbled.text).contains("1 without an answer (garbled answer: wrong checksum)"), "\(garbled.text)")
+    }
+
+    /// Nobody answers a broadcast: that is no reason to look for a fault.
+    @Test func unitZeroOfALineIsRefused() async throws {
+        for place in ["/dev/parthe-none", "rtu_over_tcp:127.0.0.1:1"] {
+            let outcome = try await why(place, 0)
+            #expect(outcome.code == 64, "\(outcome.text)")
+            #expect(outcome.text.contains("unit 0 on") && outcome.text.contains("for broadcasts"), "\(outcome.text)")
+            let raw = try await Outcome("read", "--raw", place, "0", "i:0", "--config", "/nonexistent/parthe.yaml")
+            #expect(raw.code == 64 && raw.text.contains("for broadcasts"), "\(raw.text)")
+        }
+        // On Modbus TCP a device without units may answer to it.
+        let tcp = try await why("tcp:127.0.0.1:1", 0)
+        #expect(tcp.code == 69 && tcp.text.contains("no connection"), "\(tcp.text)")
     }
 
     @Test func theOtherFramingIsTried() async throws {

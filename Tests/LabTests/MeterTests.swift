@@ -10,7 +10,7 @@ import Testing
         for type in RegisterType.allCases where ![.bit, .t7, .text].contains(type) {
             for order in WordOrder.allCases {
                 let scale = ExactDecimal(1, exponent: -1)
-                let isFloat = type == .f32 || type == .f64
+                let isFloat = type.rawValue.hasPrefix("f")
                 let isSigned = isFloat || type == .t6 || type.rawValue.hasPrefix("s")
                 let point = MeterFixture.point(
                     "p", .voltage, "V", at: 0, type, order, scale: isFloat ? .one : scale)
@@ -20,7 +20,9 @@ import Testing
                         Issue.record("\(type) \(order): \(decoded)")
                         continue
                     }
-                    #expect(abs(back.approximate - value) < 1e-4, "\(type) \(order)")
+                    // A half float has eleven binary digits.
+                    let error = type == .f16 ? value.magnitude / 2048 : 1e-4
+                    #expect(abs(back.approximate - value) <= error, "\(type) \(order)")
                 }
             }
         }
@@ -77,6 +79,7 @@ import Testing
         #expect(raw(.u64, 1e300) == [0x7FFF, 0xFFFF, 0xFFFF, 0xFFFF])
         #expect(raw(.s64, -1e300) == [0x8000, 0, 0, 1])
         #expect(raw(.u32, .nan) == [0, 0])
+        #expect(raw(.f16, 1e9) == [0x7BFF] && raw(.f16, -1e9) == [0xFBFF])
         var point = MeterFixture.point("p", .voltage, "V", at: 0, .u16)
         point.notAvailable = [0xFFFF]
         #expect(RegisterEncoder(point).words(1e9) == [0xFFFE])

@@ -2,13 +2,13 @@ import Metering
 import Testing
 
 @Suite struct BusNeedTests {
-    private func meter(_ id: String, intervals: [Duration], registers: Int) -> Meter {
+    private func meter(_ id: String, intervals: [Duration], registers: Int, distance: Int = 100) -> Meter {
         let points = intervals.enumerated().map { index, interval in
             Point(
                 meter: id,
                 definition: PointDefinition(
                     name: "p\(index)", quantity: .voltage, unit: Unit(ucum: "V")!, kind: .gauge, function: .input,
-                    address: UInt16(100 * index), type: .text, count: registers),
+                    address: UInt16(distance * index), type: .text, count: registers),
                 interval: interval)
         }
         let definition = MeterDefinition(
@@ -34,6 +34,19 @@ import Testing
         let slow = BusNeed.share(of: meter("a", intervals: [.seconds(10)], registers: 40), on: bus)
         let both = BusNeed.share(of: meter("a", intervals: [.seconds(1), .seconds(10)], registers: 40), on: bus)
         #expect(abs(both - 11 * slow) < 1e-6)
+    }
+
+    /// Neighbours of two intervals are one request whenever the longer one begins.
+    @Test func whatIsDueTogetherCostsLess() {
+        let bus = BusSettings(id: "b", endpoint: .serial(path: "/dev/x"), line: SerialLine(baud: 9600))
+        func share(_ intervals: [Duration]) -> Double {
+            BusNeed.share(of: meter("a", intervals: intervals, registers: 2, distance: 2), on: bus)
+        }
+        // 10 characters more of data, no request more.
+        let character = 10.0 / 9600
+        #expect(abs(share([.seconds(1), .seconds(10)]) - share([.seconds(1)]) - 4 * character / 10) < 1e-6)
+        // Where they do not meet each time, each is counted by itself.
+        #expect(share([.seconds(2), .seconds(3)]) > share([.seconds(2)]) + share([.seconds(3)]) - 1e-6)
     }
 
     @Test func tcpIsNotJudged() {

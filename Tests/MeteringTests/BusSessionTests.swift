@@ -44,14 +44,14 @@ import Testing
                 case .poll(let entry, _):
                     let unit = units[entry]
                     if !hasConnection {
-                        session.polled(entry, .disconnected, at: now)
+                        session.polled([entry], .disconnected, at: now)
                     } else if dead.contains(unit) {
                         now = now + timeout
-                        session.polled(entry, .silent(cost: timeout), at: now)
+                        session.polled([entry], .silent(cost: timeout), at: now)
                     } else {
                         now = now + poll
                         polls[entry] += 1
-                        session.polled(entry, .answered, at: now)
+                        session.polled([entry], .answered, at: now)
                     }
                 case .probe(let unit):
                     probes[unit] += 1
@@ -147,7 +147,7 @@ import Testing
                 polls[entry] += 1
                 now = now + .milliseconds(entry == 0 ? 850 : 50)
                 if entry == 0 { wasted += .milliseconds(800) }
-                session.polled(entry, entry == 0 ? .partly(cost: .milliseconds(800)) : .answered, at: now)
+                session.polled([entry], entry == 0 ? .partly(cost: .milliseconds(800)) : .answered, at: now)
             case .probe, .connect: Issue.record("nothing is away")
             }
         }
@@ -157,6 +157,89 @@ import Testing
 }
 
 extension BusSessionTests {
+    /// A unit that answers short questions and no polls: what its polls wait in vain for is probing as well.
+    @Test func whoAnswersProbesAndNoPollsMayNotWasteTheBus() {
+        var session = BusSession(
+            entries: (0..<2).map { BusSession.Entry(unit: $0, interval: .seconds(1)) }, unitCount: 2)
+        var now = Instant(nanoseconds: 0)
+        var wasted = Duration.zero
+        var polls = 0
+        while now < Instant(nanoseconds: 300_000_000_000) {
+            switch session.next(at: now, offset: Self.offset) {
+            case .wait(let until): now = until
+            case .poll(0, _):
+                now = now + .seconds(1)
+                wasted += .seconds(1)
+                session.polled([0], .silent(cost: .seconds(1)), at: now)
+            case .poll(let entry, _):
+                polls += 1
+                now = now + .milliseconds(50)
+                session.polled([entry], .answered, at: now)
+            case .probe(let unit):
+                now = now + .milliseconds(30)
+                session.probed(unit, .answered, at: now)
+            case .connect: Issue.record("the connection is there")
+            }
+        }
+        #expect(wasted <= .seconds(34) && wasted >= .seconds(5), "\(wasted)")
+        #expect(polls >= 270)
+        // One answered poll makes it well.
+        session.polled([0], .answered, at: now)
+        #expect(!session.isAway(0))
+        session.polled([0], .silent(cost: .seconds(1)), at: now)
+        #expect(session.nextTry(of: 0) == now + .milliseconds(500))
+    }
+
+    @Test func whatIsDueTogetherIsPolledTogether() throws {
+        let entries = [1, 2, 60].map { BusSession.Entry(unit: 0, interval: .seconds($0)) }
+        var session = BusSession(entries: entries, unitCount: 1)
+        var now = Instant(nanoseconds: 0)
+        var joint: [[Int]] = []
+        while now < Instant(nanoseconds: 61_000_000_000) {
+            switch session.next(at: now, offset: Self.offset) {
+            case .wait(let until): now = until
+            case .poll(let entry, let slot):
+                let others = session.join([0, 1, 2].filter { $0 != entry }, at: now, offset: Self.offset)
+                #expect(others.allSatisfy { $0.slot == slot })
+                joint.append(([entry] + others.map(\.entry)).sorted())
+                session.polled(joint[joint.count - 1], .answered, at: now)
+            case .probe, .connect: Issue.record("nothing is away")
+            }
+        }
+        #expect(joint.prefix(4) == [[0], [0, 1], [0], [0, 1]] && joint.contains([0, 1, 2]))
+        #expect(joint.count == 61 || joint.count == 60, "never twice in a second")
+        #expect((0..<3).allSatisfy { session.overruns(of: $0) == 0 })
+    }
+
+    @Test func whatALoanCostsIsCounted() {
+        let entries = [BusSession.Entry(unit: 0, interval: .seconds(1)), .init(unit: 1, interval: .seconds(60))]
+        var session = BusSession(entries: entries, unitCount: 2)
+        let begin = Instant(nanoseconds: 0)
+        #expect(session.next(at: begin, offset: Self.offset) == .wait(until: begin + .seconds(1)))
+        #expect(session.delayed(at: begin + .milliseconds(900), offset: Self.offset) == (0, 0))
+        #expect(session.delayed(at: begin + .milliseconds(1900), offset: Self.offset) == (1, 0))
+        #expect(session.delayed(at: begin + .milliseconds(3900), offset: Self.offset) == (1, 2))
+        guard case .poll(entry: 0, _) = session.next(at: begin + .milliseconds(3900), offset: Self.offset) else {
+            Issue.record("the late poll is made")
+            return
+        }
+        #expect(session.overruns(of: 0) == 2)
+    }
+
+    @Test func aPortThatIsNotThereIsLookedForOften() {
+        var session = BusSession(entries: [.init(unit: 0, interval: .seconds(1))], unitCount: 1)
+        var now = Instant(nanoseconds: 0)
+        _ = session.next(at: now, offset: Self.offset)
+        now = now + .seconds(1)
+        session.polled([0], .disconnected, at: now)
+        for _ in 0..<20 {
+            guard let next = session.nextTry(of: 0) else { break }
+            now = next
+            session.connected(false, isAbsent: true, at: now)
+            #expect(session.nextTry(of: 0) == now + .milliseconds(300))
+        }
+    }
+
     private static let offset = ClockOffset(nanoseconds: 1_793_491_200_000_000_000)
 
     /// Somebody else sends without a pause for ten minutes: nobody on the bus is to blame, and all are read again within
@@ -178,7 +261,7 @@ extension BusSessionTests {
                 now = now + (isQuiet ? .milliseconds(20) : .seconds(1))
                 if !isQuiet { busy += .seconds(1) }
                 if isQuiet { last[entry] = last[entry] ?? now }
-                session.polled(entry, outcome, at: now)
+                session.polled([entry], outcome, at: now)
             case .probe(let unit):
                 now = now + (isQuiet ? .milliseconds(20) : .seconds(1))
                 if !isQuiet { busy += .seconds(1) }
@@ -203,7 +286,7 @@ extension BusSessionTests {
             case .connect: Issue.record("the connection is there")
             case .poll(let entry, _):
                 now = now + .milliseconds(500)
-                session.polled(entry, .silent(cost: .milliseconds(500)), at: now)
+                session.polled([entry], .silent(cost: .milliseconds(500)), at: now)
             case .probe(let unit):
                 tries.append(now)
                 now = now + .milliseconds(500)

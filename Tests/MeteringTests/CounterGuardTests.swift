@@ -324,6 +324,46 @@ private struct Counter {
         #expect(CounterGuard.Limits(point(.u64), ratedPower: nil).modulus == nil)
     }
 
+    /// SunSpec's acc32 with a scale register: the end of the registers in the unit that the exponent shows.
+    @Test func theEndOfRegistersFollowsTheScaleRegister() {
+        var scaled = point(.u32, unit: "W.h")
+        scaled.conversion = Conversion(scaleRegister: .init(address: 2))
+        var state = CounterGuard(.init(scaled, ratedPower: ExactDecimal(100_000)))
+        var remarks: [String?] = []
+        for (second, words) in [[0xFFFF, 0xFFFE, 1], [0xFFFF, 0xFFFF, 1], [0, 3, 1] as [UInt16]].enumerated() {
+            guard case .value(let value) = RegisterDecoder(scaled).decode(words) else {
+                Issue.record("no value")
+                return
+            }
+            var reading = Reading(
+                point: PointID(rawValue: 1), instant: Instant(nanoseconds: Int64(second) * 60_000_000_000),
+                value: value)
+            #expect(state.judge(&reading, words: words).keeps)
+            remarks.append(reading.remark?.members)
+        }
+        #expect(remarks == [nil, nil, #""event":"rollover","before":42949672950,"modulus":42949672960"#])
+    }
+
+    /// Where nothing says what a meter can do, what no meter can do is doubted.
+    @Test("home-assistant #138077: 9113 kWh in a moment, of a meter whose rated power nobody knows")
+    func aSpikeBeyondEveryMeterIsUncertain() {
+        let limits = CounterGuard.Limits(point(.f32), ratedPower: nil)
+        #expect(limits.ratePerHour == nil && limits.ceilingPerHour == 100_000)
+        var state = CounterGuard(limits)
+        var qualities: [Quality] = []
+        for (second, number) in [Float(812.4), 9925.5, 812.5, 812.6].enumerated() {
+            var reading = Reading(
+                point: PointID(rawValue: 1), instant: Instant(nanoseconds: Int64(second) * 10_000_000_000),
+                value: .float(number))
+            let ruling = state.judge(&reading, words: [])
+            #expect(ruling.keeps)
+            qualities.append(reading.quality)
+        }
+        #expect(qualities == [.good, .uncertain, .good, .good])
+        #expect(CounterGuard.Limits(point(.f32, unit: "m3"), ratedPower: nil).ceilingPerHour == 10_000)
+        #expect(CounterGuard.Limits(point(.f32, unit: "GJ"), ratedPower: ExactDecimal(1_000_000)).ratePerHour == 3.6)
+    }
+
     @Test func ratedPowerLimitsTheRateInTheUnitOfTheCounter() {
         let power = ExactDecimal(69_000)
         #expect(CounterGuard.Limits(point(.f32), ratedPower: power).ratePerHour == 69)

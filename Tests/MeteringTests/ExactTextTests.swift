@@ -43,6 +43,11 @@ import Testing
         #expect(String(decoding: bytes, as: UTF8.self) == json)
     }
 
+    /// Remarks carry names and serial numbers as somebody wrote them.
+    @Test func controlCharactersAreEscaped() {
+        #expect(JSONString("a\nb\u{1}\u{1F}c\u{7F}").description == "\"a\\nb\\u0001\\u001fc\u{7F}\"")
+    }
+
     /// Registers in hexadecimal, and what they say.
     @Test(arguments: [
         ("4175 746F", "Auto"), ("4175 746F 0000 0000", "Auto"), ("2020 4175 746F 2020", "Auto"),
@@ -54,7 +59,7 @@ import Testing
     func registersOfCharacters(words: String, text: String?) throws {
         let words = words.split(separator: " ").map { UInt16($0, radix: 16)! }
         for order in WordOrder.allCases {
-            let stored = order == .badc || order == .dcba ? words.map(\.byteSwapped) : words
+            let stored = order.swapsBytes ? words.map(\.byteSwapped) : words
             let point = PointDefinition(
                 name: "p", quantity: .state, unit: Unit(ucum: "1")!, kind: .state, function: .input, address: 0,
                 type: .text, count: words.count, order: order)

@@ -19,6 +19,33 @@ import Testing
         #expect(plan.dropped == [] && plan.learntRegisters == nil)
     }
 
+    /// Points of several intervals share requests when they are due together, and what is learnt.
+    @Test func whatIsDueTogetherSharesRequests() {
+        let points = [planned(0), planned(2), planned(4), planned(40)]
+        var plan = PollPlan(points: points, limits: .init(), cost: line, groups: [0, 1, 0, 1])
+        #expect(spans(plan) == ["FC4 0…5", "FC4 40…41"], "all of them, until it is chosen")
+        plan.choose([0])
+        #expect(spans(plan) == ["FC4 0…5"], "the gap is cheaper than a request")
+        plan.choose([1])
+        #expect(spans(plan) == ["FC4 2…3", "FC4 40…41"])
+        plan.choose([0])
+        #expect(plan.record(exception: 2, of: 0) == .split)
+        #expect(spans(plan) == ["FC4 0…1", "FC4 4…5"])
+        plan.choose([0, 1])
+        #expect(plan.learntHoles == [.init(function: .input, addresses: 2..<4)])
+        #expect(plan.requests.flatMap(\.slots).map(\.point).sorted() == [0, 1, 2, 3])
+        plan.choose([0])
+        #expect(spans(plan) == ["FC4 0…1", "FC4 4…5"])
+    }
+
+    @Test func aSlowUnitIsAskedForMoreAtOnce() {
+        let points = [planned(0), planned(30)]
+        var plan = PollPlan(points: points, limits: .init(gap: 125), cost: line)
+        #expect(spans(plan) == ["FC4 0…1", "FC4 30…31"])
+        plan.learn(RequestCost(line: SerialLine(), turnaround: .milliseconds(100), pause: .zero))
+        #expect(spans(plan) == ["FC4 0…31"])
+    }
+
     @Test func neighboursAreTriedOneByOne() {
         var plan = PollPlan(points: (0..<4).map { planned(UInt16($0), .u16) }, limits: .init(), cost: line)
         #expect(plan.record(exception: 2, of: 0) == .split)

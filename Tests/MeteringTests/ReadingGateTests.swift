@@ -71,7 +71,7 @@ import Testing
                 keep: { kept.append($0) }, tell: { Issue.record("\($0)") })
         }
         for second in Int64(0)..<10 { take(1, 100, at: second) }
-        #expect(gate.pending == 1 && kept.isEmpty)
+        #expect(gate.open == 1 && kept.isEmpty)
         gate.swapped(
             old: "1", new: "2", seen: at(9), at: at(10), offset: Self.offset, keep: { kept.append($0) },
             tell: { Issue.record("\($0)") })
@@ -92,18 +92,22 @@ import Testing
         var last: [PointID: Instant] = [:]
         var seen: [PointID: Int] = [:]
         for second in 0..<200 {
-            let room = gate.capacity
+            let asked = (0..<3).filter { _ in Int.random(in: 0..<10, using: &random) > 0 }
+            let room = gate.capacity(asking: asked.count)
             var kept: [Reading] = []
             if Int.random(in: 0..<40, using: &random) == 0 {
                 gate.swapped(
                     old: "1", new: "2", seen: nil, at: at(Int64(second)), offset: Self.offset,
                     keep: { kept.append($0) }, tell: { _ in })
             }
-            for index in 0..<3 where Int.random(in: 0..<10, using: &random) > 0 {
+            for index in asked {
                 let number = Int64.random(in: 0..<4, using: &random) == 0 ? 0 : 1000 + Int64(second)
                 gate.take(
                     index, .decimal(ExactDecimal(number)), at: at(Int64(second)), words: [0], offset: Self.offset,
                     keep: { kept.append($0) }, tell: { _ in })
+            }
+            gate.end(at: at(Int64(second) + Int64.random(in: 0...1, using: &random)), offset: Self.offset) {
+                kept.append($0)
             }
             #expect(kept.count <= room, "seed \(seed), second \(second)")
             for reading in kept {

@@ -76,6 +76,41 @@ import Testing
         #expect(decode([0x1234], .u16, .cdab) == String(0x1234))
     }
 
+    /// Two double words, each of two words, each of two bytes: every one of the three may come the wrong way round. What
+    /// the registers hold is spelled by the letters of the order's name in 64 bits.
+    @Test(arguments: [
+        (WordOrder.abcd, "ABCDEFGH"), (.cdab, "GHEFCDAB"), (.badc, "BADCFEHG"), (.dcba, "HGFEDCBA"),
+        (.efghabcd, "EFGHABCD"), (.cdabghef, "CDABGHEF"), (.fehgbadc, "FEHGBADC"), (.dcbahgfe, "DCBAHGFE"),
+    ]) func ordersOf64Bits(order: WordOrder, letters: String) {
+        let bytes = letters.utf8.map { UInt16($0 - UInt8(ascii: "A") + 1) }
+        let words = (0..<4).map { bytes[2 * $0] << 8 | bytes[2 * $0 + 1] }
+        #expect(decode(words, .u64, order) == String(0x0102_0304_0506_0708))
+        #expect(order.isOf64Bits == !["ABCD", "CDAB", "BADC", "DCBA"].contains(order.rawValue))
+        // Of 32 bits each means the same as the order of its double words.
+        let half = order.rawValue.filter { "ABCD".contains($0) }
+        let short = half.utf8.map { UInt16($0 - UInt8(ascii: "A") + 1) }
+        #expect(decode([short[0] << 8 | short[1], short[2] << 8 | short[3]], .u32, order) == String(0x0102_0304))
+    }
+
+    @Test func everyOrderIsAnotherWayToRead64Bits() {
+        let values = WordOrder.allCases.map { decode([0x0102, 0x0304, 0x0506, 0x0708], .u64, $0) }
+        #expect(WordOrder.allCases.count == 8 && Set(values).count == 8)
+    }
+
+    /// IEEE 754-2019, binary16; the words are what Python's `struct.pack(">e", …)` makes of the numbers.
+    @Test func halfFloatsReadAsTheMeterMeantThem() {
+        #expect(decode([0x5B31], .f16) == "230.1")
+        #expect(decode([0x315B], .f16, .badc) == "230.1")
+        #expect(decode([0xC920], .f16) == "-10.25")
+        #expect(decode([0x3555], .f16) == "0.3333")
+        #expect(decode([0x7BFF], .f16) == "65504")
+        #expect(decode([0x0001], .f16, scale: "10") == "0.00000060")
+        #expect(decode([0x8000], .f16) == "0")
+        #expect(decode([0x5B31], .f16, scale: "0.001") == "0.2301")
+        for word in [0x7C00, 0xFC00, 0x7E00, 0x7C01] as [UInt16] { #expect(decode([word], .f16) == "not finite") }
+        #expect(decode([0x7E00], .f16, notAvailable: [0x7E00]) == "not available")
+    }
+
     @Test func threeRegistersHold48Bits() {
         #expect(decode([0x0001, 0x0000, 0x0002], .u48) == "4294967298")
         #expect(decode([0x0002, 0x0000, 0x0001], .u48, .cdab) == "4294967298")

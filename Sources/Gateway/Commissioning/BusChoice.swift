@@ -118,6 +118,14 @@ public struct BusChoice: Sendable {
         }
     }
 
+    /// On a line 0 is for broadcasts, which nobody answers: asking it tells nothing.
+    func checkAnswers(_ unit: UInt8) throws(AgentError) {
+        guard unit == 0, !isTCP else { return }
+        throw AgentError(
+            code: .usage, message: "unit 0 on \(title) is for broadcasts: no unit answers to it",
+            hint: "units of a line have the ids 1…247; `parthe bus scan \(settings.id)` finds those that are there")
+    }
+
     /// The meter of the configuration at `unit`: with several parts of one device the first.
     func meter(at unit: UInt8) -> Meter? { meters.first { $0.unit == unit } }
 

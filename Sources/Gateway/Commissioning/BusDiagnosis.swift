@@ -17,6 +17,8 @@ public struct BusDiagnosis: ~Copyable {
     private var access: BusAccess
     /// When a question was sent that nobody has answered yet.
     private var pending: Instant?
+    /// The meter's points, where somebody wrote them.
+    private var own: OwnPoints?
 
     /// The settings that are tried on a serial port, the commonest of meters first.
     private static let lines: [SerialLine] = {
@@ -34,12 +36,17 @@ public struct BusDiagnosis: ~Copyable {
 
     /// An inquiry into `unit` on the bus of `choice`. `timeoutMilliseconds` goes before what is configured.
     public init(_ choice: BusChoice, unit: UInt8, timeoutMilliseconds: Int64? = nil) throws(AgentError) {
+        try choice.checkAnswers(unit)
         self.choice = choice
         self.unit = unit
         meter = choice.meter(at: unit)
         let definitions = meter?.points.map(\.definition) ?? []
+        let hasOwnPoints = meter?.definition.model.hasPrefix("own/") ?? false
+        own = hasOwnPoints ? OwnPoints(definitions) : nil
         // A point whose value can be judged tells more than others.
-        point = definitions.first(where: ModelGuess.canJudge) ?? definitions.first
+        point =
+            hasOwnPoints
+            ? OwnPoints.telling(definitions) : definitions.first(where: ModelGuess.canJudge) ?? definitions.first
         let span = point?.neededSpan ?? RegisterSpan(function: .holding, address: 0, count: 2)
         self.span = span
         let kind: SilenceInquiry.Situation.Kind =
@@ -60,7 +67,8 @@ public struct BusDiagnosis: ~Copyable {
         }
         inquiry = SilenceInquiry(
             SilenceInquiry.Situation(
-                kind: kind, hasModel: meter != nil, lines: kind == .serial ? others.filter { $0 != own } : [],
+                kind: kind, hasModel: meter != nil, hasOwnPoints: hasOwnPoints,
+                lines: kind == .serial ? others.filter { $0 != own } : [],
                 shifts: [-1, 1].filter { SilenceWords.canShift(span, $0) },
                 neighbours: Array(Set(choice.meters.map(\.unit)).subtracting([unit])).sorted(),
                 timeoutMilliseconds: timeout))
@@ -68,7 +76,7 @@ public struct BusDiagnosis: ~Copyable {
             kind: kind, endpoint: choice.settings.endpoint.description,
             bus: choice.isConfigured ? choice.settings.id : nil, argument: choice.settings.id, unit: unit,
             meter: meter?.id, model: meter?.definition.model,
-            hasOwnPoints: meter?.definition.model.hasPrefix("own/") ?? false, span: span,
+            hasOwnPoints: hasOwnPoints, points: hasOwnPoints ? definitions : [], span: span,
             timeoutMilliseconds: timeout)
         access = BusAccess(choice, line: choice.lines.first)
     }
@@ -115,6 +123,10 @@ public struct BusDiagnosis: ~Copyable {
         if case .line = step, let pending { BootClock.sleep(until: pending + Self.settlingTime * 2) }
         let begin = BootClock.now
         if step == .points, let meter { return try inspect(meter, begin) }
+        if let own, let place = try look(own, step) {
+            inquiry.note(step, place)
+            return entry(step, place, begin)
+        }
         let question = question(of: step)
         let answer = try access.take(question)
         let bus = question.changed(choice.settings)
@@ -141,23 +153,79 @@ public struct BusDiagnosis: ~Copyable {
     }
 
     private mutating func inspect(_ meter: Meter, _ begin: Instant) throws(AgentError) -> WhyReport.Step {
-        let inspection = try MeterInspection(of: meter, on: choice.settings, by: &access)
-        var (values, refused, empty) = (0, 0, 0)
-        var isPlausible: Bool?
-        for (point, result) in zip(meter.points, inspection.results) {
+        var count = SilenceInquiry.PointCount(values: 0)
+        var results: [MeterPoll.PointResult]
+        if let refusal = try refusalOfAll() {
+            results = meter.points.map { _ in .failed(refusal) }
+        } else {
+            results = try MeterInspection(of: meter, on: choice.settings, by: &access).results
+        }
+        for (point, result) in zip(meter.points, results) {
             switch result {
             case .value(_, _, let raw):
-                values += 1
-                guard let can = ModelGuess.isPlausible(point.definition, raw) else { break }
-                isPlausible = (isPlausible ?? true) && can
-            case .notAvailable: empty += 1
-            case .failed: refused += 1
+                count.values += 1
+                guard own == nil, let can = ModelGuess.isPlausible(point.definition, raw) else { break }
+                count.isPlausible = (count.isPlausible ?? true) && can
+            case .notAvailable: count.empty += 1
+            case .failed(let error) where error.isAnswer: count.refused += 1
+            case .failed(let error):
+                count.unanswered += 1
+                count.why = count.why ?? error.what
             }
         }
-        let finding = SilenceInquiry.Finding.points(
-            values: values, refused: refused, empty: empty, isPlausible: isPlausible)
-        inquiry.note(.points, finding)
-        return entry(.points, finding, begin)
+        if var points = own {
+            count.isPlausible = points.take(results)
+            (count.isDoubted, count.impossible) = (points.isDoubted, points.impossible)
+            count.hasOtherOrder = points.swapped != nil
+            own = points
+        }
+        inquiry.note(.points, .points(count))
+        return entry(.points, .points(count), begin)
+    }
+
+    /// The refusal of every point, where the unit refused the first one and a few more: asking a meter for each of many
+    /// points, only to be refused, takes long.
+    private mutating func refusalOfAll() throws(AgentError) -> ModbusError? {
+        guard let own, case .exception = inquiry.finding(.question) else { return nil }
+        var refusal: ModbusError?
+        for probe in own.probes {
+            let answer = try access.take(asking(probe.neededSpan))
+            guard let error = answer.error, error.isAnswer else { return nil }
+            refusal = error
+        }
+        return refusal
+    }
+
+    /// The points at another place, or in another order; nil for a step that is none of these.
+    private mutating func look(
+        _ own: OwnPoints, _ step: SilenceInquiry.Step
+    ) throws(AgentError) -> SilenceInquiry.Finding? {
+        switch step {
+        case .otherOrder: return own.swapped.map { .place($0) }
+        case .shifted(let by):
+            var obstacle: AgentError?
+            let weight = own.shifted(by) { span in
+                guard obstacle == nil else { return .unanswered }
+                do throws(AgentError) {
+                    let answer = try access.take(asking(span))
+                    if let words = answer.words, answer.error == nil { return .words(words) }
+                    return answer.error?.isAnswer ?? false ? .refused : .unanswered
+                } catch {
+                    obstacle = error
+                    return .unanswered
+                }
+            }
+            if let obstacle { throw obstacle }
+            return .place(weight)
+        default: return nil
+        }
+    }
+
+    private func asking(_ span: RegisterSpan) -> BusStep {
+        var question = BusStep.read(span, of: unit)
+        question.timeoutMilliseconds = timeoutMilliseconds
+        question.pauseMilliseconds = meter?.timing.pause?.wholeMilliseconds
+        return question
     }
 
     private func entry(
@@ -170,12 +238,10 @@ public struct BusDiagnosis: ~Copyable {
     }
 
     private func question(of step: SilenceInquiry.Step) -> BusStep {
-        var question = BusStep.read(span, of: unit)
-        question.timeoutMilliseconds = timeoutMilliseconds
-        question.pauseMilliseconds = meter?.timing.pause?.wholeMilliseconds
+        var question = asking(span)
         switch step {
         case .connection: question.question = .connection
-        case .question, .repetition, .points: break
+        case .question, .repetition, .points, .otherOrder: break
         case .patience: question.timeoutMilliseconds = BusStep.longestTimeout
         case .otherFraming: question.isOtherFraming = true
         case .line(let line):
@@ -202,7 +268,7 @@ public struct BusDiagnosis: ~Copyable {
         guard let point else { return nil }
         switch step {
         case .neighbour, .connection: return nil
-        default: return ModelGuess.isPlausible(point, words)
+        default: return own == nil ? ModelGuess.isPlausible(point, words) : OwnPoints.isPlausible(point, words)
         }
     }
 }

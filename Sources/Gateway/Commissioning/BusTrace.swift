@@ -175,7 +175,7 @@ public struct BusTrace: ~Copyable {
         var decoder = FrameDecoder(settings)
         var polls = choice.meters.map { meter in
             (
-                poll: MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings)),
+                poll: MeterPoll(meter: meter, points: meter.points, on: settings),
                 interval: max(meter.points.map(\.interval).min() ?? .seconds(10), .milliseconds(100)), due: begin
             )
         }

@@ -10,7 +10,7 @@ struct MeterInspection {
 
     /// Reads `meter` on `settings`.
     init(of meter: Meter, on settings: BusSettings, by access: inout BusAccess) throws(AgentError) {
-        var poll = MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
+        var poll = MeterPoll(meter: meter, points: meter.points, on: settings)
         var obstacle: AgentError?
         var requests: [String] = []
         results = poll.inspect { span throws(ModbusError) in

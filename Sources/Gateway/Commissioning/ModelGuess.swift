@@ -158,10 +158,10 @@ struct ModelGuess: Sendable {
         "kV": 1000, "mV": 0.001, "kA": 1000, "mA": 0.001, "kV.A": 1000, "MV.A": 1e6,
     ]
 
-    /// The value, in V, A or VA where it is one of those; nil where there is none.
+    /// Whether something is known of the point's values.
     static func canJudge(_ point: PointDefinition) -> Bool { range(of: point) != nil }
 
-    /// What a point's value can be, whatever its name: one's own points may have any.
+    /// What a point's value can be, by its name or else its quantity.
     private static func range(of point: PointDefinition) -> ClosedRange<Double>? {
         if let check = check(of: point) { return check.range }
         switch point.quantity {

@@ -24,13 +24,15 @@ public struct RawReadout: Encodable, Sendable {
         public var bcd: String?
     }
 
-    /// A number of several registers in one type and every order.
+    /// One or several registers as one type in every order.
     public struct Reading: Encodable, Sendable {
         /// The zero-based address of its first register.
         public var address: UInt16
-        /// `u32`, `f64` …
+        /// How many registers.
+        public var registers: Int
+        /// `u32`, `f64` … as a configuration names it.
         public var type: String
-        /// By order (`ABCD` …); absent where the registers hold no number.
+        /// By order (`ABCD` …), of those that make a difference; absent where the registers hold no such value.
         public var values: [String: String]
     }
 
@@ -60,9 +62,9 @@ public struct RawReadout: Encodable, Sendable {
     public var result: String
     /// The registers.
     public var words: [Word] = []
-    /// Numbers of two and four registers, at every register where one can begin.
+    /// Every type at every register where a value of it can begin, the narrowest first; all registers as text.
     public var readings: [Reading] = []
-    /// All registers as text.
+    /// All registers as text, the high byte of each first.
     public var text: String?
     /// What went wrong.
     public var error: String?
@@ -90,6 +92,7 @@ public struct RawReadout: Encodable, Sendable {
                 code: .usage, message: "\(count) registers from \(place.address) cannot be asked for",
                 hint: "1…\(RegisterSpan.maximumCount) registers, none beyond address 65535")
         }
+        try choice.checkAnswers(unit)
         let span = RegisterSpan(function: place.function, address: place.address, count: count)
         var access = BusAccess(choice, line: choice.lines.first)
         var step = BusStep.read(span, of: unit)
@@ -121,29 +124,54 @@ public struct RawReadout: Encodable, Sendable {
         }
         guard !function.readsBits else { return }
         text = contents.map(\.characters).joined()
-        for (types, width) in [([RegisterType.u32, .s32, .f32, .bcd32], 2), ([.u64, .s64, .f64, .bcd64], 4)] {
-            guard contents.count >= width else { continue }
-            for start in 0...contents.count - width {
-                for type in types {
-                    readings.append(
-                        Reading(
-                            address: address &+ UInt16(start), type: type.rawValue,
-                            values: Self.values(Array(contents[start..<start + width]), type)))
+        readings = Self.readings(of: contents, from: address)
+    }
+
+    /// `contents` in every type there is; only `bit` is none of a register, whose bits stand beside it.
+    static func readings(of contents: [UInt16], from address: UInt16) -> [Reading] {
+        var readings: [Reading] = []
+        for width in 1...contents.count {
+            let types = RegisterType.allCases.filter { $0 != .bit && $0 != .text && $0.wordCount == width }
+            for start in 0...contents.count - width where !types.isEmpty {
+                let words = Array(contents[start..<start + width])
+                readings += types.map { type in
+                    Reading(
+                        address: address &+ UInt16(start), registers: width, type: type.rawValue,
+                        values: values(words, type))
                 }
             }
         }
+        let text = Reading(
+            address: address, registers: contents.count, type: RegisterType.text.rawValue,
+            values: values(contents, .text))
+        return readings + [text]
     }
 
+    /// What `words` are in each order that makes a difference to `type`.
     static func values(_ words: [UInt16], _ type: RegisterType) -> [String: String] {
         var values: [String: String] = [:]
-        for order in WordOrder.allCases {
+        for order in orders(of: type) {
+            if type == .text {
+                values[order.rawValue] = words.map { (order.swapsBytes ? $0.byteSwapped : $0).characters }.joined()
+                continue
+            }
             let point = PointDefinition(
                 name: "raw", quantity: .count, unit: Unit.known[0], kind: .gauge, function: .holding, address: 0,
                 type: type, order: order)
             guard case .value(let value) = RegisterDecoder(point).decode(words) else { continue }
+            // No power factor is above 1.
+            if type == .t7, value.approximate.magnitude > 1 { continue }
             values[order.rawValue] = value.description
         }
         return values
+    }
+
+    private static func orders(of type: RegisterType) -> [WordOrder] {
+        switch type.wordCount {
+        case 1: [.abcd, .badc]
+        case 4: WordOrder.allCases
+        default: WordOrder.allCases.filter { !$0.isOf64Bits }
+        }
     }
 }
 

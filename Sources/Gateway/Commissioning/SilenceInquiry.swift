@@ -6,7 +6,8 @@ internal import Metering
 /// configured, twice, since one disturbance proves nothing; the other table, where no model says which; more patience; the other framing, where the far end is a
 /// box on the network; other line settings, where there is a serial port; the neighbours, which tell a dead line from
 /// a dead unit. Where the unit answers, its registers are looked at instead: all points of its model, the addresses
-/// one beside, the other table.
+/// one beside, the other table; of points that somebody wrote also the other order of words, which looks much the same
+/// as a shift.
 struct SilenceInquiry: Equatable, Sendable {
     /// What is known beforehand.
     struct Situation: Equatable, Sendable {
@@ -18,6 +19,8 @@ struct SilenceInquiry: Equatable, Sendable {
         var kind: Kind
         /// Whether a model says what to ask for: without one a refusal is as good as an answer.
         var hasModel = false
+        /// Whether the points are not a model's, but written by somebody: each may stand at a wrong place.
+        var hasOwnPoints = false
         /// Other line settings to try, the commonest first.
         var lines: [SerialLine] = []
         /// Where registers may stand in place of the configured ones: none where there is no such address.
@@ -48,6 +51,8 @@ struct SilenceInquiry: Equatable, Sendable {
         case points
         /// Asks for the registers at so many addresses beside.
         case shifted(Int)
+        /// Looks at the registers of all points with their words in the other order.
+        case otherOrder
         /// Asks the other table: input registers in place of holding registers, or the other way round.
         case otherFunction
     }
@@ -78,8 +83,31 @@ struct SilenceInquiry: Equatable, Sendable {
         case closed
         /// There is no way to the bus.
         case obstacle(Obstacle)
-        /// All points: how many have a value, are refused, are empty.
-        case points(values: Int, refused: Int, empty: Int, isPlausible: Bool? = nil)
+        /// All points.
+        case points(PointCount)
+        /// Points written by somebody, at another place or in another order.
+        case place(PlaceWeight)
+    }
+
+    /// What became of all points.
+    struct PointCount: Equatable, Sendable {
+        var values: Int
+        /// The unit itself refused.
+        var refused = 0
+        /// The unit has no value for them.
+        var empty = 0
+        /// No answer, or none that could be read: `why`.
+        var unanswered = 0
+        var why: String?
+        /// Whether the values can be right, where that can be said.
+        var isPlausible: Bool?
+        /// Points that cannot be right, with their values.
+        var impossible: [String] = []
+        /// Whether other places are worth a look, and the other order of words.
+        var isDoubted = false
+        var hasOtherOrder = false
+
+        var total: Int { values + refused + empty + unanswered }
     }
 
     /// Why there is no way to the bus.
@@ -159,14 +187,22 @@ struct SilenceInquiry: Equatable, Sendable {
 
     private func nextOfAnswering(isRefused: Bool, _ isPlausible: Bool?) -> Step? {
         guard situation.hasModel else { return nil }
+        if situation.hasOwnPoints { return nextOfOwnPoints }
         if !isRefused, finding(.points) == nil { return .points }
         guard isRefused || isPlausible == false || arePointsRefused else { return nil }
         return (situation.shifts.map(Step.shifted) + [.otherFunction]).first { finding($0) == nil }
     }
 
     private var arePointsRefused: Bool {
-        guard case .points(let values, let refused, _, _) = finding(.points) else { return false }
-        return refused > 0 && values == 0
+        guard case .points(let count) = finding(.points) else { return false }
+        return count.refused > 0 && count.values == 0
+    }
+
+    private var nextOfOwnPoints: Step? {
+        guard let points = finding(.points) else { return .points }
+        guard case .points(let count) = points, count.isDoubted else { return nil }
+        let order: [Step] = count.hasOtherOrder ? [.otherOrder] : []
+        return (situation.shifts.map(Step.shifted) + order + [.otherFunction]).first { finding($0) == nil }
     }
 
     private func nextOfSilent(_ first: Finding) -> Step? {
@@ -229,7 +265,7 @@ extension SilenceInquiry.Finding {
     /// Whether the unit itself spoke, if only to refuse. What a gateway says in its place does not count.
     var isAnswer: Bool {
         switch self {
-        case .answered, .points: true
+        case .answered, .points, .place: true
         case .exception(let code): code != 10 && code != 11
         default: false
         }

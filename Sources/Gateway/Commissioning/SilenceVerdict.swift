@@ -7,7 +7,9 @@ struct SilenceVerdict: Equatable, Sendable {
         /// The unit answers, and its registers are what the model says.
         case answers
         /// It answers, but some points are refused or empty.
-        case incomplete(values: Int, refused: Int, empty: Int)
+        case incomplete(SilenceInquiry.PointCount)
+        /// It answers, but what some points hold cannot be.
+        case impossible(SilenceInquiry.PointCount)
         /// There is no way to the bus.
         case obstacle(SilenceInquiry.Obstacle)
         /// Nobody spoke; whether a neighbour did, and how many were asked.
@@ -30,8 +32,12 @@ struct SilenceVerdict: Equatable, Sendable {
         case late(milliseconds: Int64)
         /// Others use the line.
         case foreignTraffic([UInt8])
-        /// Its registers stand so many addresses beside; whether their contents prove it.
-        case shifted(Int, isProven: Bool)
+        /// Its registers, or those of these points, stand so many addresses beside; whether their contents prove it.
+        case shifted(Int, isProven: Bool, points: [String] = [])
+        /// The values of its points, or of these, have their words the other way round.
+        case otherOrder(isProven: Bool, points: [String] = [])
+        /// The registers are not what is configured, and each of these would explain it.
+        case unclear([SilenceInquiry.Step])
         /// Its registers stand in the other table.
         case otherFunction
         /// Its registers hold something else than the model says.
@@ -102,25 +108,37 @@ extension SilenceInquiry {
         case 10, 11: return SilenceVerdict(.nobodyBehindGateway(livingNeighbour: livingNeighbour))
         // Without a model any register was as good as another, and the unit has spoken.
         case 1...3 where !situation.hasModel: return SilenceVerdict(.answers, .ok)
-        case 1...3: return beside ?? SilenceVerdict(.exception(exception))
+        case 1...3:
+            if let beside { return beside }
+            if case .points(let count) = finding(.points), count.values > 0 { return verdict(of: count) }
+            return SilenceVerdict(.exception(exception))
         default: return SilenceVerdict(.exception(exception))
         }
     }
 
     private func verdictOfAnswering(_ isPlausible: Bool?) -> SilenceVerdict {
         guard situation.hasModel else { return SilenceVerdict(.answers, .ok) }
-        if isPlausible == false { return beside ?? SilenceVerdict(.otherModel, .unknown) }
-        guard case .points(let values, let refused, let empty, _) = finding(.points) else {
-            return SilenceVerdict(.flaky, .unknown)
+        if !situation.hasOwnPoints, isPlausible == false { return beside ?? SilenceVerdict(.otherModel, .unknown) }
+        guard case .points(let count) = finding(.points) else { return SilenceVerdict(.flaky, .unknown) }
+        if situation.hasOwnPoints {
+            if count.isDoubted, let beside { return beside }
+            return verdict(of: count)
         }
-        if refused == 0, empty == 0 { return SilenceVerdict(.answers, .ok) }
         // Registers that held a likely value stand where they should, whatever became of the others.
-        if isPlausible != true, values == 0, refused > 0, let beside { return beside }
-        return SilenceVerdict(.incomplete(values: values, refused: refused, empty: empty))
+        if isPlausible != true, count.values == 0, count.refused > 0, let beside { return beside }
+        return verdict(of: count)
+    }
+
+    private func verdict(of count: PointCount) -> SilenceVerdict {
+        if !count.impossible.isEmpty { return SilenceVerdict(.impossible(count), .unknown) }
+        if count.refused == 0, count.empty == 0, count.unanswered == 0 { return SilenceVerdict(.answers, .ok) }
+        // Whoever does not answer in time may do so the next time.
+        return SilenceVerdict(.incomplete(count), count.refused + count.empty > 0 ? .failed : .unknown)
     }
 
     /// The registers at the addresses beside, or in the other table.
     private var beside: SilenceVerdict? {
+        if situation.hasOwnPoints { return besideOwnPoints }
         let steps: [Step] = [.shifted(-1), .shifted(1), .otherFunction]
         let answered = steps.filter { finding($0)?.isRegisters ?? false }
         func cause(_ step: Step, isProven: Bool) -> SilenceVerdict {
@@ -133,6 +151,57 @@ extension SilenceInquiry {
         // Contents that are known to be wrong speak against it; where nothing can be said, the only answer does.
         let possible = answered.filter { finding($0)?.isPlausible == nil }
         return possible.count == 1 ? cause(possible[0], isProven: false) : nil
+    }
+
+    /// The same for points that somebody wrote: what most of them speak for.
+    private var besideOwnPoints: SilenceVerdict? {
+        let places = ([.shifted(-1), .shifted(1), .otherOrder] as [Step]).compactMap { step in
+            if case .place(let weight) = finding(step) { (step: step, weight: weight) } else { nil }
+        }
+        let isOtherTable = finding(.otherFunction)?.isPlausible == true
+        // Of some points among others that are right only proof is worth telling.
+        let fitting = places.filter { $0.weight.fits && ($0.weight.isWhole || $0.weight.isProven) }
+        // Whole before part; the first of equal ones, though it is not told alone.
+        let best = fitting.max {
+            ($0.weight.isWhole ? 1 : 0, $0.weight.likely) < ($1.weight.isWhole ? 1 : 0, $1.weight.likely)
+        }
+        if let best {
+            // Where as much is as expected at another place, and nothing speaks against it, that may be the right one.
+            let rivals = places.filter { place in
+                place.step != best.step && place.weight.likely >= best.weight.likely
+                    && (place.weight.isOpen || !best.weight.isWhole && place.weight.fits)
+            }
+            let like = [best.step] + rivals.map(\.step) + (isOtherTable ? [.otherFunction] : [])
+            guard like.count == 1 else {
+                return SilenceVerdict(.unclear(like.sorted { Self.order($0) < Self.order($1) }), .unknown)
+            }
+            let (isProven, points) = (best.weight.isProven, best.weight.isWhole ? [] : best.weight.suspects)
+            let result = isProven ? SilenceVerdict.Result.failed : .unknown
+            if case .shifted(let by) = best.step {
+                return SilenceVerdict(.shifted(by, isProven: isProven, points: points), result)
+            }
+            return SilenceVerdict(.otherOrder(isProven: isProven, points: points), result)
+        }
+        if isOtherTable { return SilenceVerdict(.otherFunction) }
+        // Where nothing can be said of the contents, the only place that is answered does.
+        var answered = places.filter(\.weight.isAnswered).map(\.step)
+        if finding(.otherFunction)?.isRegisters ?? false, finding(.otherFunction)?.isPlausible == nil,
+            places.allSatisfy(\.weight.isOfRefusals)
+        {
+            answered.append(.otherFunction)
+        }
+        guard answered.count == 1 else { return nil }
+        if case .shifted(let by) = answered[0] { return SilenceVerdict(.shifted(by, isProven: false), .unknown) }
+        return answered[0] == .otherFunction ? SilenceVerdict(.otherFunction, .unknown) : nil
+    }
+
+    /// What is more common comes first: manuals that count from 1 lead one register too far.
+    private static func order(_ step: Step) -> Int {
+        switch step {
+        case .shifted(let by): by < 0 ? 0 : 1
+        case .otherOrder: 2
+        default: 3
+        }
     }
 
     // MARK: - It is silent

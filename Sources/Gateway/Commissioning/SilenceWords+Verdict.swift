@@ -10,8 +10,9 @@ extension SilenceWords {
     func advice(_ verdict: SilenceVerdict) -> Advice {
         switch verdict.cause {
         case .answers:
-            ("unit \(unit) answers" + (model.map { ", and its registers are those of \($0)" } ?? ""), nil, nil)
-        case .incomplete(let values, let refused, let empty): incomplete(values, refused, empty)
+            answers
+        case .incomplete(let count): incomplete(count)
+        case .impossible(let count): impossible(count)
         case .obstacle(let obstacle): advice(obstacle)
         case .silent(let living, let asked): silent(living, asked)
         case .echoOnly(let living):
@@ -50,7 +51,9 @@ extension SilenceWords {
                 "a line has one master: unplug the other one, or read through it; `parthe bus trace \(argument) --listen` "
                     + "shows what passes", nil
             )
-        case .shifted(let by, let isProven): shifted(by, isProven)
+        case .shifted(let by, let isProven, let points): shifted(by, isProven, points)
+        case .otherOrder(let isProven, let points): otherOrder(isProven, points)
+        case .unclear(let steps): unclear(steps)
         case .otherFunction:
             (
                 "the registers are \(otherFunction.function.word) registers, not \(span.function.word) registers",
@@ -83,15 +86,56 @@ extension SilenceWords {
 
     private var own: String { "its unit id, its wires and its power" }
 
-    private func incomplete(_ values: Int, _ refused: Int, _ empty: Int) -> Advice {
-        var parts: [String] = []
-        if refused > 0 { parts.append("refuses \(refused)") }
-        if empty > 0 { parts.append("has no value for \(empty)") }
+    private var answers: Advice {
+        guard hasOwnPoints else {
+            return ("unit \(unit) answers" + (model.map { ", and its registers are those of \($0)" } ?? ""), nil, nil)
+        }
         return (
-            "unit \(unit) answers, but \(parts.joined(separator: " and ")) of \(values + refused + empty) points",
+            "unit \(unit) answers, and nothing speaks against the registers of its points",
+            "compare the values with the meter's display: `parthe read \(meter ?? "METER")`", nil
+        )
+    }
+
+    private func incomplete(_ count: SilenceInquiry.PointCount) -> Advice {
+        var parts: [String] = []
+        if count.refused > 0 { parts.append("refuses \(count.refused)") }
+        if count.empty > 0 { parts.append("has no value for \(count.empty)") }
+        if count.unanswered > 0 { parts.append("gives no answer for \(count.unanswered)") }
+        let why = count.why.map { ": \($0)" } ?? ""
+        let text = "unit \(unit) answers, but \(parts.joined(separator: " and ")) of \(count.total) points\(why)"
+        guard count.refused + count.empty > 0 else {
+            return (
+                text,
+                "see which: `parthe read \(meter ?? "METER")`; a meter may be silent at registers that it does not have, "
+                    + "or at many in one request (limits: {registers: 20}); a bad line shows in "
+                    + "`parthe bus trace \(argument) --seconds 60`", nil
+            )
+        }
+        return (
+            text,
             "see which: `parthe read \(meter ?? "METER")`; is it this model? `parthe bus scan \(argument) --unit \(unit)`",
             nil
         )
+    }
+
+    private func impossible(_ count: SilenceInquiry.PointCount) -> Advice {
+        (
+            "unit \(unit) answers, but this cannot be right: \(Self.some(count.impossible))",
+            "check register, type, order and scale with the manual; \(raw) shows them in every type and order", nil
+        )
+    }
+
+    /// The command that shows the registers in every way.
+    private var raw: String {
+        let first = max(0, Int(span.address) - 2)
+        let letter =
+            switch span.function {
+            case .holding: "h"
+            case .input: "i"
+            case .coil: "c"
+            case .discrete: "d"
+            }
+        return "`parthe read --raw \(argument) \(unit) \(letter):\(first) 8`"
     }
 
     private func advice(_ obstacle: SilenceInquiry.Obstacle) -> Advice {
@@ -191,13 +235,61 @@ extension SilenceWords {
         )
     }
 
-    private func shifted(_ by: Int, _ isProven: Bool) -> Advice {
+    private func shifted(_ by: Int, _ isProven: Bool, _ names: [String]) -> Advice {
         let place = by < 0 ? "one below" : "one above"
-        let doubt = isProven ? "" : ", as it seems"
+        guard hasOwnPoints else {
+            let doubt = isProven ? "" : ", as it seems"
+            return (
+                "the registers stand \(place) the configured ones\(doubt): \(notation(shifted(by))), "
+                    + "not \(notation(span))",
+                fix("the model; manuals count from 1 or from 0, `register` always counts from 0"), nil
+            )
+        }
+        let concerned = points.filter { names.isEmpty || names.contains($0.name) }
+        let example = concerned.first { $0.neededSpan == span }?.neededSpan ?? concerned.first?.span ?? span
+        let what = names.isEmpty ? "the registers" : "those of \(Self.some(names))"
+        let other = RegisterSpan(
+            function: example.function, address: UInt16(clamping: Int(example.address) + by), count: 1)
         return (
-            "the registers stand \(place) the configured ones\(doubt): \(notation(shifted(by))), not \(notation(span))",
-            fix("the model; manuals count from 1 or from 0, `register` always counts from 0"),
-            hasOwnPoints ? "register: \(shifted(by).address)" : nil
+            "off by one register, \(isProven ? "probably" : "perhaps"): \(what) stand \(place) the configured ones: "
+                + "\(notation(other)), not \(notation(example))",
+            fix("") + "; manuals count from 1 or from 0, `register` always counts from 0"
+                + (isProven ? "" : "; compare with the meter's display first: \(raw)"),
+            change(concerned, by)
+        )
+    }
+
+    /// `register: 0`, or `register: 0 for voltage-l1, 2 for voltage-l2 and 5 more`.
+    private func change(_ concerned: [PointDefinition], _ by: Int) -> String {
+        func address(_ point: PointDefinition) -> Int { Int(point.address) + by }
+        if points.count == 1, let point = points.first { return "register: \(address(point))" }
+        return "register: " + Self.some(concerned.map { "\(address($0)) for \($0.name)" })
+    }
+
+    private func otherOrder(_ isProven: Bool, _ names: [String]) -> Advice {
+        let concerned = points.filter { $0.type.wordCount > 1 && (names.isEmpty || names.contains($0.name)) }
+        let order = (concerned.first?.order ?? .abcd).wordsSwapped.rawValue
+        let what = names.isEmpty ? "the values" : Self.some(names)
+        return (
+            "\(what) come with their words the other way round\(isProven ? "" : ", perhaps")",
+            fix("") + (isProven ? "" : "; compare with the meter's display first: \(raw)"),
+            "order: \(order)" + (names.isEmpty ? "" : " for \(Self.some(names))")
+        )
+    }
+
+    private func unclear(_ steps: [SilenceInquiry.Step]) -> Advice {
+        var causes: [String] = []
+        let shifts = steps.compactMap {
+            if case .shifted(let by) = $0 { by < 0 ? "one below" : "one above" } else { nil }
+        }
+        if !shifts.isEmpty { causes.append("off by one register (\(shifts.joined(separator: " or ")))") }
+        if steps.contains(.otherOrder) { causes.append("the words of each value come the other way round (order)") }
+        if steps.contains(.otherFunction) { causes.append("they are \(otherFunction.function.word) registers") }
+        let common = steps.contains(.shifted(-1)) ? "most often it is one below, for manuals count from 1; " : ""
+        return (
+            "the points of \(meter ?? "the meter") are not what the configuration says: "
+                + causes.joined(separator: ", or "),
+            common + "compare the values above with the meter's display, or all types and orders: \(raw)", nil
         )
     }
 

@@ -17,6 +17,8 @@ struct SilenceWords {
     var model: String?
     /// Whether its points stand in the configuration itself.
     var hasOwnPoints = false
+    /// Those points.
+    var points: [PointDefinition] = []
     /// What is asked for.
     var span: RegisterSpan
     var timeoutMilliseconds: Int64
@@ -33,6 +35,7 @@ struct SilenceWords {
         case .neighbour(let unit): "ask the neighbour, unit \(unit)"
         case .points: "ask for all points of \(model ?? "the meter")"
         case .shifted(let by): "ask \(by < 0 ? "one below" : "one above"): \(notation(shifted(by)))"
+        case .otherOrder: "read the same registers with their words the other way round"
         case .otherFunction: "ask function \(otherFunction.function.rawValue): \(notation(otherFunction))"
         }
     }
@@ -68,8 +71,13 @@ struct SilenceWords {
         switch entry.finding {
         case .connected: "ok"
         case .answered(_, let isPlausible): isPlausible == false ? "failed" : "ok"
-        case .points(_, let refused, let empty, let isPlausible):
-            refused + empty == 0 && isPlausible != false ? "ok" : "failed"
+        case .points(let count):
+            if count.refused + count.empty > 0 || count.isPlausible == false {
+                "failed"
+            } else {
+                count.unanswered > 0 ? "unknown" : "ok"
+            }
+        case .place(let weight): weight.fits ? "ok" : weight.doubted + weight.restDoubted > 0 ? "failed" : "unknown"
         case .exception(let code) where isEnough(entry.step, code): "ok"
         case .silence: "unknown"
         case .foreignTraffic: "unknown"
@@ -110,12 +118,35 @@ struct SilenceWords {
         case .malformed(let how): return "malformed answer: \(how)"
         case .closed: return "the far end closed the connection"
         case .obstacle(let obstacle): return evidence(obstacle)
-        case .points(let values, let refused, let empty, let isPlausible):
-            var parts = ["\(values) with a value"]
-            if refused > 0 { parts.append("\(refused) refused") }
-            if empty > 0 { parts.append("\(empty) empty") }
-            return parts.joined(separator: ", ") + (isPlausible == false ? "; some cannot be right" : "")
+        case .points(let count): return evidence(count)
+        case .place(let weight): return evidence(weight)
         }
+    }
+
+    private func evidence(_ count: SilenceInquiry.PointCount) -> String {
+        var parts = ["\(count.values) with a value"]
+        if count.refused > 0 { parts.append("\(count.refused) refused") }
+        if count.empty > 0 { parts.append("\(count.empty) empty") }
+        if count.unanswered > 0 {
+            parts.append("\(count.unanswered) without an answer" + (count.why.map { " (\($0))" } ?? ""))
+        }
+        let text = parts.joined(separator: ", ")
+        if !count.impossible.isEmpty { return "\(text); \(Self.some(count.impossible)) cannot be right" }
+        return text + (count.isPlausible == false ? "; some cannot be right" : "")
+    }
+
+    private func evidence(_ weight: PlaceWeight) -> String {
+        let doubted = weight.doubted + weight.restDoubted
+        let of = weight.suspects.count + weight.rest
+        var parts = weight.values.isEmpty ? [] : [Self.some(weight.values)]
+        if doubted > 0 { parts.append("\(doubted) of \(of) refused, silent or impossible") }
+        if weight.fits { parts.append("can be right") }
+        return parts.isEmpty ? "nothing but 0" : parts.joined(separator: "; ")
+    }
+
+    /// The first of many.
+    static func some(_ texts: [String]) -> String {
+        texts.prefix(3).joined(separator: ", ") + (texts.count > 3 ? " and \(texts.count - 3) more" : "")
     }
 
     private func evidence(_ obstacle: SilenceInquiry.Obstacle) -> String {

@@ -125,7 +125,7 @@ struct LineBench {
         unit: Int, _ definition: MeterDefinition, _ points: [PointDefinition], _ settings: BusSettings
     ) -> MeterPoll {
         let meter = meter(unit, definition, points, .seconds(1))
-        return MeterPoll(meter: meter, points: meter.points, cost: RequestCost(of: meter, on: settings))
+        return MeterPoll(meter: meter, points: meter.points, on: settings)
     }
 
     /// With an interval that is shorter than a cycle there is always something to do.

@@ -34,7 +34,7 @@ struct PollBench {
         let place = Location(latitude: .zero, longitude: .zero)
         let poll = MeterPoll(
             meter: Meter(id: "m", bus: "b", unit: 1, definition: definition, points: points, location: place),
-            points: points, cost: .tcp)
+            points: points, on: BusSettings(id: "b", endpoint: .tcp(host: "127.0.0.1", port: port)))
         let spans = poll.plan.requests.map { "\($0.span.address):\($0.span.count)" }
 
         var walls: [Double] = []

@@ -8,47 +8,27 @@ final class LineUnit {
     private let seed: UInt64
     private var swaps: UInt64 = 0
     private var meter: SimulatedMeter
-    /// Registers that tell which device it is.
-    private var identity: [RegisterFunction: [Int: UInt16]] = [:]
 
     init(id: UInt8, definition: MeterDefinition, seed: UInt64) throws(LabError) {
         self.id = id
         self.definition = definition
         self.seed = seed
-        meter = try SimulatedMeter(name: "unit-\(id)", definition: definition, seed: seed)
-        makeIdentity()
+        meter = try SimulatedMeter(
+            name: "unit-\(id)", definition: definition, seed: seed, serialNumber: Self.serialNumber(seed, swaps: 0))
     }
 
     /// Puts another meter of the same model in its place: other serial number, other counters.
     func swap() throws(LabError) {
         swaps += 1
-        meter = try SimulatedMeter(name: "unit-\(id)", definition: definition, seed: seed &+ swaps &* 104_729)
-        makeIdentity()
+        meter = try SimulatedMeter(
+            name: "unit-\(id)", definition: definition, seed: seed &+ swaps &* 104_729, serialNumber: serialNumber)
     }
 
     /// The number on its plate.
-    var serialNumber: UInt64 { 10_000_000 + (seed &* 31 &+ swaps &* 1009) % 9_000_000 }
+    var serialNumber: UInt64 { Self.serialNumber(seed, swaps: swaps) }
 
-    private func makeIdentity() {
-        identity = [:]
-        if let serial = definition.identity?.serial { put(String(serialNumber), into: serial) }
-        if let model = definition.identity?.model { put(model.values.first ?? "1", into: model) }
-    }
-
-    private func put(_ text: String, into register: MeterIdentity.Register) {
-        var words: [UInt16]
-        if register.type == .text {
-            let bytes = Array(text.utf8) + Array(repeating: 0x20, count: 2 * register.count)
-            words = (0..<register.count).map { UInt16(bytes[2 * $0]) << 8 | UInt16(bytes[2 * $0 + 1]) }
-        } else {
-            let point = PointDefinition(
-                name: "identity", quantity: .count, unit: Unit.known[0], kind: .state, function: register.function,
-                address: register.address, type: register.type, order: register.order)
-            words = RegisterEncoder(point).words(Double(text) ?? 0)
-        }
-        for (place, word) in words.enumerated() {
-            identity[register.function, default: [:]][Int(register.address) + place] = word
-        }
+    private static func serialNumber(_ seed: UInt64, swaps: UInt64) -> UInt64 {
+        10_000_000 + (seed &* 31 &+ swaps &* 1009) % 9_000_000
     }
 
     // MARK: - Answers
@@ -81,14 +61,11 @@ final class LineUnit {
         let offset = BootClock.offset
         meter.renew(function, addresses, at: now, offset)
         let span = RegisterSpan(function: function, address: UInt16(first), count: count)
-        if let answer = meter.answer(function, addresses, at: offset.timestamp(of: now)) {
-            let values = meter.truth(of: answer).map { LineRecord.Value(point: $0.point, value: $0.value) }
-            return LineModel.Answer(pdu: Self.pdu(pdu[0], answer.words), span: span, values: values)
+        guard let answer = meter.answer(function, addresses, at: offset.timestamp(of: now)) else {
+            return refusal(pdu, 2)
         }
-        let known = identity[function] ?? [:]
-        let words = addresses.compactMap { known[$0] }
-        guard words.count == count else { return refusal(pdu, 2) }
-        return LineModel.Answer(pdu: Self.pdu(pdu[0], words), span: span)
+        let values = meter.truth(of: answer).map { LineRecord.Value(point: $0.point, value: $0.value) }
+        return LineModel.Answer(pdu: Self.pdu(pdu[0], answer.words), span: span, values: values)
     }
 
     /// Whether a register must not be read along.

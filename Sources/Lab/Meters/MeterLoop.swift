@@ -223,11 +223,31 @@ final class MeterLoop: @unchecked Sendable {
         let addresses = Int(request.address)..<Int(request.address) + Int(request.count)
         if meter.hasTexts { meter.texts = shared.withLock { $0.texts[index] ?? [:] } }
         meter.renew(function, addresses, at: now, offset)
-        guard modbus_reply(modbus.raw, frame, Int32(length), meter.mapping) >= 0 else { return false }
+        if meter.tellsIdentity(function, addresses),
+            let answer = meter.answer(function, addresses, at: offset.timestamp(of: now))
+        {
+            guard reply(to: frame, length, with: answer) else { return false }
+        } else {
+            guard modbus_reply(modbus.raw, frame, Int32(length), meter.mapping) >= 0 else { return false }
+        }
         if truth != nil, let answer = meter.answer(function, addresses, at: offset.timestamp(of: now)) {
             untold.append(answer)
         }
         return true
+    }
+
+    /// Replies from registers of this answer alone.
+    private func reply(to frame: [UInt8], _ length: Int, with answer: SimulatedMeter.Answer) -> Bool {
+        let (start, count) = (UInt32(answer.addresses.lowerBound), UInt32(answer.words.count))
+        let isInput = answer.function == .input
+        guard
+            let mapping = modbus_mapping_new_start_address(
+                0, 0, 0, 0, isInput ? 0 : start, isInput ? 0 : count, isInput ? start : 0, isInput ? count : 0)
+        else { return false }
+        defer { modbus_mapping_free(mapping) }
+        let table = isInput ? mapping.pointee.tab_input_registers : mapping.pointee.tab_registers
+        for (place, word) in answer.words.enumerated() { table?[place] = word }
+        return modbus_reply(modbus.raw, frame, Int32(length), mapping) >= 0
     }
 
     private func sendLatePieces() {

@@ -29,13 +29,12 @@ struct RegisterEncoder {
         if type == .text { return text((value - offset) / scale) }
         var bits = bits((value - offset) / scale)
         if notAvailable.contains(bits) { bits = bits == 0 ? 1 : bits - 1 }
-        let wordsAreReversed = order == .cdab || order == .dcba
-        let bytesAreSwapped = order == .badc || order == .dcba
-        return (0..<count).map { place in
-            let significance = wordsAreReversed ? place : count - 1 - place
-            let word = UInt16(truncatingIfNeeded: bits >> (16 * UInt64(significance)))
-            return bytesAreSwapped ? word.byteSwapped : word
+        var words = [UInt16](repeating: 0, count: count)
+        for rank in 0..<count {
+            let word = UInt16(truncatingIfNeeded: bits >> (16 * UInt64(count - 1 - rank)))
+            words[order.place(ofWord: rank, of: count)] = order.swapsBytes ? word.byteSwapped : word
         }
+        return words
     }
 
     private func bits(_ raw: Double) -> UInt64 {
@@ -55,6 +54,9 @@ struct RegisterEncoder {
         case .t5, .t6: return Self.coded(raw, isSigned: type == .t6)
         case .t7: return UInt64(raw < 0 ? 1 : 0) << 24 | Self.unsigned((abs(raw) * 10_000).rounded(), 10_000)
         case .text: preconditionFailure("a text is not made of bits")
+        case .f16:
+            let most = Double(Float16.greatestFiniteMagnitude)
+            return UInt64(Float16(min(max(raw.isNaN ? 0 : raw, -most), most)).bitPattern)
         case .f32: return UInt64(Float(raw).bitPattern)
         case .f64: return raw.bitPattern
         }
@@ -77,10 +79,9 @@ struct RegisterEncoder {
     }
 
     private func words(of bytes: [UInt8]) -> [UInt16] {
-        let bytesAreSwapped = order == .badc || order == .dcba
-        return (0..<count).map { place in
+        (0..<count).map { place in
             let word = UInt16(bytes[2 * place]) << 8 | UInt16(bytes[2 * place + 1])
-            return bytesAreSwapped ? word.byteSwapped : word
+            return order.swapsBytes ? word.byteSwapped : word
         }
     }
 

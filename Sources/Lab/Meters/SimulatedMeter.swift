@@ -14,6 +14,7 @@ final class SimulatedMeter {
     var texts: [String: String] = [:]
     /// Whether it has points that are texts.
     let hasTexts: Bool
+    private let identity: IdentityRegisters
 
     /// A point with its way from the building to the registers.
     private struct Served {
@@ -24,8 +25,12 @@ final class SimulatedMeter {
         var addresses: Range<Int>
     }
 
-    init(name: String, definition: MeterDefinition, seed: UInt64) throws(LabError) {
+    /// A meter of a model, in the building that `seed` gives, with a number on its plate.
+    init(
+        name: String, definition: MeterDefinition, seed: UInt64, serialNumber: UInt64 = 10_000_000
+    ) throws(LabError) {
         self.name = name
+        identity = IdentityRegisters(definition, serialNumber: serialNumber)
         phases = PointSource.phases(of: definition)
         building = Building(phases: phases, seed: seed)
         points = definition.points.map {
@@ -82,13 +87,21 @@ final class SimulatedMeter {
         var time: Timestamp
     }
 
-    /// What the meter has just answered, for the truth log; nil for registers that it does not have.
+    /// What the meter answers now; nil for registers that it does not have.
     func answer(_ function: RegisterFunction, _ addresses: Range<Int>, at time: Timestamp) -> Answer? {
         let table = registers(of: function)
-        guard (table.start..<table.start + table.words.count).contains(addresses) else { return nil }
-        let first = addresses.lowerBound - table.start
-        let words = Array(table.words[first..<first + addresses.count])
-        return Answer(meter: self, function: function, addresses: addresses, words: words, time: time)
+        var words: [UInt16]?
+        if (table.start..<table.start + table.words.count).contains(addresses) {
+            let first = addresses.lowerBound - table.start
+            words = Array(table.words[first..<first + addresses.count])
+        }
+        if tellsIdentity(function, addresses) { words = identity.answer(function, addresses, words: words) }
+        return words.map { Answer(meter: self, function: function, addresses: addresses, words: $0, time: time) }
+    }
+
+    /// Whether a request is for registers that tell which meter it is: they are not in `mapping`.
+    func tellsIdentity(_ function: RegisterFunction, _ addresses: Range<Int>) -> Bool {
+        identity.isAsked(function, addresses)
     }
 
     /// A point that an answer carried whole.
