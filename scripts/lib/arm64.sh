@@ -111,8 +111,9 @@ arm64_build() {
     output=$(mktemp)
     for product in "$@"; do
         step "Building $product for arm64 with Swift $(arm64_swift_version) …"
-        if ! arm64_swift build -c release --static-swift-stdlib --swift-sdks-path /arm64/sdks \
-            --swift-sdk parthe-arm64 --scratch-path /arm64/build -Xlinker -s --product "$product" 2>&1 |
+        # shellcheck disable=SC2086
+        if ! arm64_swift build $RELEASE_FLAGS --swift-sdks-path /arm64/sdks --swift-sdk parthe-arm64 \
+            --scratch-path /arm64/build --product "$product" 2>&1 |
             tee "$output" | show_progress; then
             grep -E 'error' "$output" >&2 || cat "$output" >&2
             rm -f "$output"

@@ -36,8 +36,18 @@ need_swift() {
     esac
 }
 
-# The flags of a release build: static Swift library, lld, relative relocations packed (needs glibc 2.36, Debian 12).
-RELEASE_FLAGS="-c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs -Xlinker -s"
+# The flags of a release build, for every architecture. What each of them takes off the program was measured by leaving
+# out that one alone, on x86-64 with Swift 6.3.1.
+RELEASE_FLAGS="-c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker -s"
+# Relative relocations packed (needs glibc 2.36, Debian 12): 1.12 MB.
+RELEASE_FLAGS+=" -Xlinker -z -Xlinker pack-relative-relocs"
+# No list of names for plugins, which Swift's own linker arguments ask for and nobody here loads: 0.63 MB.
+RELEASE_FLAGS+=" -Xlinker --no-export-dynamic"
+# Each function in a section of its own, so that the linker can leave out those that nothing calls: 0.21 MB.
+RELEASE_FLAGS+=" -Xswiftc -Xfrontend -Xswiftc -function-sections"
+# No unwind tables: 2.32 MB. Swift's errors are ordinary returns, nothing here catches a C++ exception (there is no
+# .gcc_except_table), and debuggers go by the frame pointers, which Swift keeps.
+RELEASE_FLAGS+=" -Xlinker -T -Xlinker scripts/lib/no-unwind-tables.ld"
 
 # Builds the release programs and prints the folder they are in. Progress goes to standard error.
 build_release() {
