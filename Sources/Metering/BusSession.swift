@@ -64,6 +64,8 @@ public struct BusSession: Hashable, Sendable {
     public static let longestBlocked = Duration.seconds(5)
 
     private let entries: [Entry]
+    /// Whether nobody else pays for asking a unit often: it has the bus to itself.
+    private let isLone: Bool
     private var schedule: PollSchedule
     private var units: [UnitBackoff]
     private var connection = UnitBackoff(longest: BusSession.longestReconnect)
@@ -81,8 +83,8 @@ public struct BusSession: Hashable, Sendable {
     public init(entries: [Entry], unitCount: Int) {
         self.entries = entries
         schedule = PollSchedule(intervals: entries.map(\.interval))
-        // Nobody else pays for asking a lone unit often.
-        let longest = unitCount == 1 ? Self.longestReconnect : UnitBackoff.longest
+        isLone = unitCount == 1
+        let longest = isLone ? Self.longestReconnect : UnitBackoff.longest
         units = Array(repeating: UnitBackoff(longest: longest), count: unitCount)
         isBlocked = Array(repeating: false, count: unitCount)
         isHalting = Array(repeating: false, count: unitCount)
@@ -149,7 +151,7 @@ public struct BusSession: Hashable, Sendable {
     public mutating func polled(_ polled: [Int], _ outcome: Outcome, at now: Instant) {
         guard let first = polled.first else { return }
         let unit = entries[first].unit
-        if case .silent(let cost) = outcome, units[unit].isOnTrial { budget.spend(cost, at: now) }
+        if case .silent(let cost) = outcome, units[unit].isOnTrial { spend(cost, at: now) }
         note(outcome, of: unit, at: now)
         switch outcome {
         case .answered, .partly: break
@@ -170,7 +172,7 @@ public struct BusSession: Hashable, Sendable {
     /// The probe of `unit` has ended.
     public mutating func probed(_ unit: Int, _ outcome: Outcome, at now: Instant) {
         switch outcome {
-        case .silent(let cost), .blocked(let cost): budget.spend(cost, at: now)
+        case .silent(let cost), .blocked(let cost): spend(cost, at: now)
         case .partly, .disconnected: break
         case .answered:
             units[unit].tried()
@@ -189,6 +191,10 @@ public struct BusSession: Hashable, Sendable {
         for entry in entries.indices where !units[entries[entry].unit].isAway { makeUp(entry) }
     }
 
+    private mutating func spend(_ cost: Duration, at now: Instant) {
+        if !isLone { budget.spend(cost, at: now) }
+    }
+
     private mutating func canPoll(_ unit: Int, at now: Instant) -> Bool {
         if connection.isAway || units[unit].isAway { return false }
         return !isHalting[unit] && !units[unit].isOnTrial || budget.opens(at: now) <= now
@@ -202,7 +208,7 @@ public struct BusSession: Hashable, Sendable {
             unblock(at: now)
         case .partly(let cost):
             isHalting[unit] = true
-            budget.spend(cost, at: now)
+            spend(cost, at: now)
             isBack(unit)
             unblock(at: now)
         case .silent:

@@ -190,6 +190,24 @@ extension BusSessionTests {
         #expect(session.nextTry(of: 0) == now + .milliseconds(500))
     }
 
+    /// A unit that has its bus to itself is polled on, however many of its requests stay unanswered.
+    @Test func aLoneUnitThatAnswersHalfIsPolledOn() {
+        var session = BusSession(entries: [.init(unit: 0, interval: .seconds(5))], unitCount: 1)
+        var now = Instant(nanoseconds: 0)
+        var polls = 0
+        while now < Instant(nanoseconds: 300_000_000_000) {
+            switch session.next(at: now, offset: Self.offset) {
+            case .wait(let until): now = until
+            case .poll:
+                polls += 1
+                now = now + .seconds(4)
+                session.polled([0], .partly(cost: .seconds(4)), at: now)
+            case .probe, .connect: Issue.record("nothing is away")
+            }
+        }
+        #expect(polls >= 59)
+    }
+
     @Test func whatIsDueTogetherIsPolledTogether() throws {
         let entries = [1, 2, 60].map { BusSession.Entry(unit: 0, interval: .seconds($0)) }
         var session = BusSession(entries: entries, unitCount: 1)
