@@ -65,7 +65,8 @@ struct OwnPoints: Sendable {
             points.indices.max { points[$0].span.addresses.upperBound < points[$1].span.addresses.upperBound },
         ].compactMap { $0 }.filter { ordered.contains($0) }
         var chosen: [Int] = []
-        for index in ordered.prefix(Self.mostWitnesses - 2) + edges + ordered.dropFirst(Self.mostWitnesses - 2)
+        for index in [ordered.prefix(Self.mostWitnesses - 2), edges[...], ordered.dropFirst(Self.mostWitnesses - 2)]
+            .joined()
         where chosen.count < Self.mostWitnesses && !chosen.contains(index) {
             chosen.append(index)
         }
