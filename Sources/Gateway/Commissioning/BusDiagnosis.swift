@@ -37,6 +37,11 @@ public struct BusDiagnosis: ~Copyable {
     /// An inquiry into `unit` on the bus of `choice`. `timeoutMilliseconds` goes before what is configured.
     public init(_ choice: BusChoice, unit: UInt8, timeoutMilliseconds: Int64? = nil) throws(AgentError) {
         try choice.checkAnswers(unit)
+        self.init(ofUnit: unit, choice, timeoutMilliseconds: timeoutMilliseconds)
+    }
+
+    /// Apart from what throws: the compiler of Swift 6.2 does not survive both in one.
+    private init(ofUnit unit: UInt8, _ choice: BusChoice, timeoutMilliseconds: Int64?) {
         self.choice = choice
         self.unit = unit
         meter = choice.meter(at: unit)
