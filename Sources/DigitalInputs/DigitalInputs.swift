@@ -301,7 +301,7 @@ extension InputStatus {
             isActive = counter.isActive
             lastPulse = counter.last
             width = counter.width
-            (tooShort, tooLong) = (counter.tooShort, counter.tooLong)
+            (tooShort, tooLong, tooFast) = (counter.tooShort, counter.tooLong, counter.tooFast)
             (lostEdges, recovered) = (counter.lostEdges, counter.recovered)
         }
         if let contact = logic.contact, case .contact(let use) = settings.use {

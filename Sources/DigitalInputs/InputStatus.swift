@@ -32,6 +32,8 @@ public struct InputStatus: Hashable, Sendable {
     public var width: Duration?
     /// Pulses that were too short since the start.
     public var tooShort: UInt64 = 0
+    /// Edges whose level the line had already: it changed back before the kernel looked.
+    public var tooFast: UInt64 = 0
     /// Pulses that were too long.
     public var tooLong: UInt64 = 0
     /// Edges that bounced, where this program filters them and not the kernel.

@@ -15,7 +15,7 @@ extension StatusReport.Input {
             pulses: status.count,
             rate: status.rate, lastPulseAgeMilliseconds: age(status.lastPulse),
             widthMilliseconds: status.width.map { Double($0.wholeNanoseconds / 1000) / 1000 },
-            tooShort: status.tooShort, tooLong: status.tooLong, bounces: status.bounces,
+            tooShort: status.tooShort, tooLong: status.tooLong, tooFast: status.tooFast, bounces: status.bounces,
             lostEdges: status.lostEdges, recovered: status.recovered, changes: status.changes,
             readings: status.readings, error: status.error?.what, hint: status.error?.hint,
             failingForMilliseconds: age(status.failingSince))

@@ -164,6 +164,8 @@ public struct StatusReport: Codable, Sendable {
         public var tooShort: UInt64
         /// Pulses that were too long, since the start.
         public var tooLong: UInt64
+        /// Edges whose level the line had already, since the start: it changed back before the kernel looked.
+        public var tooFast: UInt64
         /// Edges that bounced, where not the kernel filters them, since the start.
         public var bounces: UInt64
         /// Edges that the kernel saw and nobody read, since the start.

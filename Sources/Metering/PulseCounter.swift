@@ -4,6 +4,10 @@
 /// lost when its buffer ran over; levels alternate, so their number says how many pulses ended among them. These are
 /// counted, but their widths are not known: they are counted as recovered, and told as an event.
 ///
+/// The kernel looks at the level some time after the edge (a thread of its own does, as a board's load permits). Where a
+/// line changed back before that, two edges are one, and its level is the one that the line had already. What was so short
+/// is a pulse only where the rule knows no least width.
+///
 /// Pure: edges come in, counts go out.
 public struct PulseCounter: Hashable, Sendable {
     /// What is a pulse.
@@ -54,6 +58,8 @@ public struct PulseCounter: Hashable, Sendable {
     public private(set) var tooShort: UInt64 = 0
     /// Pulses that were too long.
     public private(set) var tooLong: UInt64 = 0
+    /// Edges whose level the line had already: it changed back before the kernel looked.
+    public private(set) var tooFast: UInt64 = 0
     /// Whether the line is active now.
     public private(set) var isActive: Bool
     /// When the pulse under way began; nil when that is not known.
@@ -62,6 +68,8 @@ public struct PulseCounter: Hashable, Sendable {
     private var beginIsLost = false
     /// The last edge's number: 0 before the first, since the kernel counts from 1 for each request.
     private var sequence: UInt32? = 0
+    /// Whether an edge has told the level: the level asked for may be older or younger than the first edge.
+    private var isSettled = false
     /// When the last pulse that was counted ended.
     public private(set) var last: Instant?
     /// From the last pulse but one to the last.
@@ -79,6 +87,11 @@ public struct PulseCounter: Hashable, Sendable {
     public mutating func take(_ edge: LineEdge) -> Outcome {
         var outcome = Outcome()
         recover(&outcome, before: edge)
+        defer { isSettled = true }
+        if isSettled, edge.isActive == isActive {
+            takeTooFast(edge, &outcome)
+            return outcome
+        }
         if edge.isActive {
             begin = edge.instant
         } else if isActive {
@@ -100,7 +113,22 @@ public struct PulseCounter: Hashable, Sendable {
         begin = nil
         beginIsLost = false
         sequence = 0
+        isSettled = false
         spacing = nil
+    }
+
+    /// Between the last edge and this one the line changed and changed back.
+    private mutating func takeTooFast(_ edge: LineEdge, _ outcome: inout Outcome) {
+        tooFast += 1
+        guard rule.minimumWidth == .zero else {
+            // A pulse goes on over a pause as short as that.
+            if !edge.isActive { tooShort += 1 }
+            return
+        }
+        guard edge.isActive else { return count(1, at: edge.instant, &outcome) }
+        if begin != nil || beginIsLost { count(1, at: edge.instant, &outcome) }
+        begin = edge.instant
+        beginIsLost = false
     }
 
     private mutating func judge(_ width: Duration, at instant: Instant, _ outcome: inout Outcome) {
@@ -134,11 +162,15 @@ public struct PulseCounter: Hashable, Sendable {
         beginIsLost = isActive
     }
 
-    /// Counts pulses whose edges were lost: when they were is not known, so their spacing is not, either.
     private mutating func recover(_ ended: UInt64, at instant: Instant, _ outcome: inout Outcome) {
+        recovered += ended
+        count(ended, at: instant, &outcome)
+    }
+
+    /// Counts pulses of which not every edge was seen: when they were is not known, so their spacing is not, either.
+    private mutating func count(_ ended: UInt64, at instant: Instant, _ outcome: inout Outcome) {
         guard ended > 0 else { return }
         outcome.pulses += ended
-        recovered += ended
         count += ended
         last = instant
         spacing = nil

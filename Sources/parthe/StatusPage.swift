@@ -115,6 +115,7 @@ struct StatusPage {
         parts.append(input.lastPulseAgeMilliseconds.map { "last pulse \(span($0)) ago" } ?? "no pulse yet")
         for (count, what) in [
             (input.lostEdges, "lost edges"), (input.tooShort, "too short"), (input.tooLong, "too long"),
+            (input.tooFast, "too fast to see"),
             (input.bounces, "bounces"),
         ] where count > 0 {
             parts.append("\(count) \(what)")

@@ -43,6 +43,31 @@ private func at(_ milliseconds: Double) -> Instant { Instant(nanoseconds: Int64(
         #expect(counter.take(LineEdge(at(15), isActive: false, sequence: 3)).pulses == 1)
     }
 
+    /// The kernel looks at the level after the edge: what is over before is one edge, with the level from before.
+    @Test func whatIsOverBeforeTheKernelLooksIsShown() {
+        // R (R: a pause too short to see) F, and F: a pulse too short to see.
+        let edges = [(0.0, true), (20, true), (40, false), (900, false)].enumerated().map {
+            LineEdge(at($1.0), isActive: $1.1, sequence: UInt32($0 + 1))
+        }
+        var counter = PulseCounter(.s0, level: false)
+        #expect(edges.map { counter.take($0).pulses } == [0, 0, 1, 0])
+        #expect(counter.width == .milliseconds(40), "the pulse goes on over the pause")
+        #expect(counter.tooFast == 2 && counter.tooShort == 1 && counter.lostEdges == 0)
+        // Where nothing is too short, both are pulses.
+        counter = PulseCounter(.init(), level: false)
+        #expect(edges.map { counter.take($0).pulses } == [0, 1, 1, 1])
+        #expect(counter.count == 3 && counter.tooFast == 2 && counter.width == nil)
+    }
+
+    @Test func theLevelAskedForMayBeYoungerThanTheFirstEdge() {
+        var counter = PulseCounter(.init(), level: true)
+        #expect(counter.take(LineEdge(at(0), isActive: true, sequence: 1)).pulses == 0)
+        #expect(counter.take(LineEdge(at(5), isActive: false, sequence: 2)).pulses == 1)
+        counter.resume(level: false)
+        #expect(counter.take(LineEdge(at(9), isActive: false, sequence: 1)).pulses == 0)
+        #expect(counter.tooFast == 0 && counter.count == 1)
+    }
+
     @Test("mqtt-io #75: lost edges are never silent, and their pulses are counted as recovered")
     func lostEdgesAreTold() {
         let edges = train(100, period: 10, width: 5)

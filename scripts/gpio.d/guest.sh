@@ -132,7 +132,8 @@ exact() {
     local after
     eventually 10 counted "$1" $(($2 + $3)) && return
     after=$(pulses_of "$1")
-    echo "$3 pulses made, $((after - $2)) counted on $1"
+    echo "$3 pulses made, $((after - $2)) counted on $1; $(number inputs "$1" lostEdges) edges lost," \
+        "$(number inputs "$1" tooShort) pulses too short, $(number inputs "$1" tooFast) edges too fast to see"
     return 1
 }
 

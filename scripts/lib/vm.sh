@@ -112,8 +112,9 @@ vm_run() {
         arm64) qemu=(qemu-system-aarch64 -M 'virt,gic-version=2' -cpu cortex-a53) ;;
     esac
     # One processor: with two, the host may let one of them wait for milliseconds in the middle of an interrupt, as no
-    # board does, and the kernel then takes two edges for one.
-    timeout -k 5 "$limit" "${qemu[@]}" -smp 1 -m 640 -accel tcg,tb-size=256 -nodefaults -no-reboot -display none \
+    # board does, and the kernel then takes two edges for one. For the same reason the machine's clock goes with its
+    # instructions (icount), not with the host's: whatever else the host does, an interrupt takes the guest no longer.
+    timeout -k 5 "$limit" "${qemu[@]}" -smp 1 -icount shift=4 -m 640 -accel tcg,tb-size=256 -nodefaults -no-reboot -display none \
         -kernel "$VM/vmlinuz" -initrd "$out/guest.cpio" \
         -append "console=hvc0 quiet loglevel=4 panic=-1 rdinit=/init random.trust_bootloader=on random.trust_cpu=on" \
         "${serial[@]}" -device virtio-serial-pci -chardev stdio,id=console,signal=off -device virtconsole,chardev=console \

@@ -56,6 +56,10 @@ struct LineCommand: ParsableCommand {
     var truth: String?
     @Option(help: "Folder with meters/ to look for models in, instead of the installed catalogue.")
     var share: String?
+    @Flag(
+        name: .customLong("patient"),
+        help: "Units answer without 3.5 characters of silence as well: for a master whose clock is not this machine's.")
+    var isPatient = false
     @Flag(help: "Prints the address as JSON.")
     var json = false
 
@@ -76,8 +80,8 @@ struct LineCommand: ParsableCommand {
         let line = try EmulatedLine(
             try specifications(),
             line: SerialLine(baud: baud, parity: SerialLine.Parity(rawValue: parity) ?? .none, stopBits: stopBits),
-            faults: try faults.map { try LineFault($0) }, seed: seed, folder: folder, converter: converter, truth: truth
-        )
+            faults: try faults.map { try LineFault($0) }, seed: seed, isPatient: isPatient, folder: folder,
+            converter: converter, truth: truth)
         if json {
             let ready: JSON = [
                 "port": .string(line.path), "device": line.device.map { .string($0) } ?? .null,

@@ -59,13 +59,15 @@ public final class EmulatedLine: Sendable {
     ///   - line: baud rate and characters.
     ///   - faults: what goes wrong, counted from now on.
     ///   - seed: gives the buildings behind the meters, and all chance.
+    ///   - isPatient: whether units answer requests that come too early as well.
     ///   - folder: where the stable name is made, as by-id/usb-LAB; nil for a new temporary one.
     ///   - converter: a port for RTU over TCP, 0 for a free one; nil for none.
     ///   - truth: a file that gets a line of JSON for each frame and event.
     ///   - keepsRecords: whether `records` are kept, which grow without end.
     public init(
         _ units: [Unit], line: SerialLine = SerialLine(), faults: [LineFault] = [], seed: UInt64 = 1,
-        folder: String? = nil, converter: UInt16? = nil, truth: String? = nil, keepsRecords: Bool = false
+        isPatient: Bool = false, folder: String? = nil, converter: UInt16? = nil, truth: String? = nil,
+        keepsRecords: Bool = false
     ) throws {
         guard Set(units.map(\.id)).count == units.count, units.allSatisfy({ (1...247).contains($0.id) }) else {
             throw LabError(.format, "unit ids are not right", hint: "each unit has its own, from 1 to 247")
@@ -86,7 +88,7 @@ public final class EmulatedLine: Sendable {
             try File.makeFolder(base + "/by-id")
             let model = LineModel(
                 line, turnarounds: Dictionary(uniqueKeysWithValues: units.map { ($0.id, $0.turnaround) }),
-                faults: faults, seed: seed, start: BootClock.now)
+                faults: faults, isPatient: isPatient, seed: seed, start: BootClock.now)
             let loop = LineLoop(
                 model, units: made, name: path, listener: listener, shared: shared, wake: wake, truth: log,
                 keepsRecords: keepsRecords)

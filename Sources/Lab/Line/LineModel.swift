@@ -33,6 +33,8 @@ struct LineModel {
     let character: Duration
     /// 3.5 characters of this line.
     let silence: Duration
+    /// The silence that units want before a request.
+    private let wanted: Duration
     private let turnarounds: [UInt8: Duration]
     private let start: Instant
     private(set) var faults: [LineFault] = []
@@ -51,11 +53,16 @@ struct LineModel {
     private var nextForeign: Instant?
     private var records: [LineRecord] = []
 
-    /// A line with units of these turnarounds; the times of `faults` count from `start`.
-    init(_ line: SerialLine, turnarounds: [UInt8: Duration], faults: [LineFault] = [], seed: UInt64, start: Instant) {
+    /// A line with units of these turnarounds; the times of `faults` count from `start`. Where `isPatient`, units answer
+    /// requests that come too early as well.
+    init(
+        _ line: SerialLine, turnarounds: [UInt8: Duration], faults: [LineFault] = [], isPatient: Bool = false,
+        seed: UInt64, start: Instant
+    ) {
         self.line = line
         character = line.duration(ofCharacters: 1)
         silence = line.duration(ofCharacters: 7) / 2
+        wanted = isPatient ? .zero : silence
         self.turnarounds = turnarounds
         self.start = start
         random = SplitMix(seed: seed)
@@ -203,7 +210,7 @@ struct LineModel {
     private mutating func judge(_ request: MasterFrame, answer: Answering) {
         let unit = request.bytes[0]
         let turnaround = turnarounds[unit]
-        let verdict = request.verdict(isKnown: turnaround != nil || unit == 0, silence: silence)
+        let verdict = request.verdict(isKnown: turnaround != nil || unit == 0, silence: wanted)
         lastEnd = max(request.end, lastEnd ?? request.end)
         records.append(
             LineRecord(
