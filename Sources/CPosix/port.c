@@ -28,6 +28,11 @@ void cposix_wait_any(const int *descriptors, int *ready, int count, int64_t nano
     for (int index = 0; index < count; index++) ready[index] = found > 0 && entries[index].revents != 0;
 }
 
+int cposix_has_hung_up(int descriptor) {
+    struct pollfd entry = {descriptor, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
 int cposix_port_claim(int descriptor) { return ioctl(descriptor, TIOCEXCL) ? errno : 0; }
 
 int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after) {

@@ -95,6 +95,16 @@ public struct ModbusLink: ~Copyable {
         silences = 0
     }
 
+    /// Closes a connection that the far end has closed, or a port whose adapter is gone, and tells whether it did. Asks
+    /// nobody and never waits: for the time between two polls, because an adapter that comes back while its old port is
+    /// still held gets another number (modbus-relay #7, nuttx #3430).
+    @discardableResult
+    public mutating func noticeHangUp() -> Bool {
+        guard wire.isOpen, wire.isHungUp else { return false }
+        close()
+        return true
+    }
+
     /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint,
     /// and for all of them, the look-up of a name included, no longer than `limit`. Does nothing on a link that is
     /// connected.
@@ -186,9 +196,7 @@ public struct ModbusLink: ~Copyable {
 
     /// A device may close a connection that nobody uses; that is no failure of the next request.
     private mutating func closeIfLost(at now: Instant) {
-        guard wire.isOpen, wire.transport != .serial, now - quietSince > Self.idleTime, wire.isClosedByPeer else {
-            return
-        }
+        guard wire.isOpen, wire.transport != .serial, now - quietSince > Self.idleTime, wire.isHungUp else { return }
         close()
     }
 

@@ -121,12 +121,8 @@ struct Wire: ~Copyable {
         throw isSerial ? .portGone(code) : .connectionLost(code)
     }
 
-    /// Whether the far end has closed the connection.
-    var isClosedByPeer: Bool {
-        var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
-    }
+    /// Whether the far end has closed the connection, or the adapter is gone.
+    var isHungUp: Bool { Poller.hasHungUp(descriptor) }
 
     // MARK: - TCP
 

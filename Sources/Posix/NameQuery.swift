@@ -1,6 +1,6 @@
 internal import CPosix
 internal import Glibc
-public import Metering
+internal import Metering
 internal import Synchronization
 
 /// Asks the resolver for the addresses of a host, on a thread of its own: the C library waits for a dead name server as

@@ -86,4 +86,10 @@ extension Poller {
     public static func isReadable(_ descriptor: Int32, within time: Duration) -> Bool {
         cposix_wait_readable(descriptor, time.wholeNanoseconds) != 0
     }
+
+    /// Whether `descriptor` is of no more use: the far end has closed the connection, or the adapter is gone. Never
+    /// waits.
+    public static func hasHungUp(_ descriptor: Int32) -> Bool {
+        cposix_has_hung_up(descriptor) != 0
+    }
 }

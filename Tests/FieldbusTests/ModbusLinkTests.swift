@@ -249,6 +249,53 @@ import Testing
         #expect(first == 1 && connects == 2)
     }
 
+    /// The same without a request; bytes that nobody asked for are no reason, nor do they hide that it was closed.
+    @Test(arguments: [[], [0xFF]] as [[UInt8]])
+    func aClosedConnectionIsNoticedWithoutARequest(stray: [UInt8]) throws {
+        let peer = try LinePeer.device { number, request in
+            let pdu = Frames.answerPDU(function: 4, count: 10, value: 0)
+            let answer = PeerStep.send(Array(request[..<5]) + [UInt8(pdu.count + 1), 1] + pdu + stray)
+            return number == 0 ? [answer] : [answer, .close]
+        }
+        defer { peer.stop() }
+        var link = deviceLink(peer)
+        try link.read(Self.requested, unit: 1)
+        let healthy = link.noticeHangUp()
+        let isOpen = link.isConnected
+        #expect(!healthy && isOpen)
+        // What was not asked for may end the next request, but not before the device had it.
+        _ = try? link.read(Self.requested, unit: 1)
+        let isNoticed = AgentHarness.wait(10) {
+            link.noticeHangUp()
+            return !link.isConnected
+        }
+        #expect(isNoticed)
+    }
+
+    /// home-assistant #9451: some devices need a pause between two requests; telegraf #11919: some need one after the
+    /// connection.
+    @Test func pausesAreKept() throws {
+        let peer = try LinePeer.device { _, request in
+            let pdu = Frames.answerPDU(function: 4, count: 10, value: 0)
+            return [.send(Array(request[..<5]) + [UInt8(pdu.count + 1), request[6]] + pdu)]
+        }
+        defer { peer.stop() }
+        let timing = Timing(responseTimeout: .seconds(10), afterConnect: .milliseconds(150))
+        var link = ModbusLink(BusSettings(peer, timing: timing))
+        let pause = Duration.milliseconds(300)
+        let begin = BootClock.now
+        for unit: UInt8 in [1, 2, 1, 1] {
+            try link.read(Self.requested, unit: unit, timing: Timing(pause: unit == 1 ? pause : nil))
+        }
+        let (arrivals, sendings) = (peer.arrivals, peer.sendings)
+        #expect(arrivals[0] - begin >= .milliseconds(150))
+        #expect(arrivals[2] - sendings[0] >= pause && arrivals[3] - sendings[2] >= pause)
+        // It is a pause of unit 1 alone: unit 2 was asked before it was over.
+        #expect(sendings[1] - sendings[0] < pause)
+        let connects = link.counters.connects
+        #expect(connects == 1)
+    }
+
     @Test func aNameThatLeadsNowhere() throws {
         var link = ModbusLink(BusSettings(id: "b", endpoint: .tcp(host: "no-such-meter.invalid", port: 502)))
         let error = try #require(throws: ModbusError.self) { try link.connect() }

@@ -67,6 +67,23 @@ import Testing
         #expect(connects == 2 && device == path(second) && device != report.device)
     }
 
+    /// modbus-relay #7, nuttx #3430: the dead descriptor is let go of before the next request, which may be long after.
+    @Test func anUnpluggedAdapterIsNoticedWithoutARequest() throws {
+        let peer = try peer()
+        var link = link(path(peer))
+        let early = link.noticeHangUp()
+        try link.read(span, unit: 1)
+        let healthy = link.noticeHangUp()
+        let isOpen = link.isConnected
+        #expect(!early && !healthy && isOpen)
+        peer.stop()
+        let isNoticed = link.noticeHangUp()
+        let isStillOpen = link.isConnected
+        #expect(isNoticed && !isStillOpen)
+        let again = link.noticeHangUp()
+        #expect(!again)
+    }
+
     @Test func anotherProgramsPort() throws {
         let peer = try peer()
         defer { peer.stop() }

@@ -54,7 +54,7 @@ struct BusStepTests {
         // Of the same length: before it comes a probe, which would take 1.5 s alone.
         let answer = BusStep.read(span, of: 1).take(on: &link, settings)
         #expect(answer.duration < .seconds(3), "\(answer.duration)")
-        #expect(answer.error?.code == .timeout || answer.error?.code == .outOfTime, "\(String(describing: answer.error))")
+        #expect([.timeout, .outOfTime].contains(answer.error?.code), "\(String(describing: answer.error))")
         let deadline = link.deadline
         #expect(deadline == nil, "the deadline is the loan's alone")
     }

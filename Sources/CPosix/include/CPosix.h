@@ -38,6 +38,9 @@ int cposix_wait_readable(int descriptor, int64_t nanoseconds);
 /// The same for `count` descriptors at once: `ready` gets a 1 for each of which it is so, else a 0.
 void cposix_wait_any(const int *descriptors, int *ready, int count, int64_t nanoseconds);
 
+/// Whether `descriptor` is of no more use: the far end has closed, the adapter is gone. Never waits.
+int cposix_has_hung_up(int descriptor);
+
 /// Makes a pseudo-terminal in raw mode, non-blocking, and writes the name of its port's end into `name`; returns the
 /// descriptor of the far end, -1 and errno on failure.
 int cposix_open_pseudo_terminal(char *name, size_t size);
