@@ -105,6 +105,17 @@ public struct ModbusLink: ~Copyable {
         return true
     }
 
+    /// Takes over which late answers may still come, and for whom the line is listened to, from a link that was used on
+    /// the same line before this one. What was learnt of the units is not taken over: it holds for that link's settings.
+    public mutating func inherit(from other: borrowing ModbusLink) {
+        for state in other.units where !state.unanswered.isEmpty || units.contains(where: { $0.unit == state.unit }) {
+            let place = place(of: state.unit)
+            units[place].unanswered = state.unanswered
+            units[place].lastAnswer = [units[place].lastAnswer, state.lastAnswer].compactMap(\.self).max()
+        }
+        suspicion = other.suspicion
+    }
+
     /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint,
     /// and for all of them, the look-up of a name included, no longer than `limit`. Does nothing on a link that is
     /// connected.
