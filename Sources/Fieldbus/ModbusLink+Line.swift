@@ -131,6 +131,7 @@ extension ModbusLink {
             let count = try wire.receive(into: &chunk)
             sorter.append(chunk, count: count)
             counters.drainedBytes += UInt64(count)
+            if count > 0 { silences = 0 }
             return count
         } catch {
             throw lost(error, asked, place)
@@ -198,6 +199,8 @@ extension ModbusLink {
         sorter.append(chunk, count: count)
         if !wasPending { exchange.firstByte = now }
         exchange.lastByte = now
+        // What brings bytes is not dead.
+        silences = 0
         exchange.evidence.firstByte = exchange.evidence.firstByte ?? now
         quietSince = max(quietSince, now)
         return count
