@@ -35,12 +35,19 @@ int cposix_has_hung_up(int descriptor) {
 
 int cposix_port_claim(int descriptor) { return ioctl(descriptor, TIOCEXCL) ? errno : 0; }
 
+size_t cposix_rs485_mode(int rts_high_to_send, unsigned before, unsigned after, void *mode) {
+    struct serial_rs485 wish;
+    memset(&wish, 0, sizeof wish);
+    wish.flags = SER_RS485_ENABLED | (rts_high_to_send ? SER_RS485_RTS_ON_SEND : SER_RS485_RTS_AFTER_SEND);
+    wish.delay_rts_before_send = before;
+    wish.delay_rts_after_send = after;
+    if (mode) memcpy(mode, &wish, sizeof wish);
+    return sizeof wish;
+}
+
 int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after) {
     struct serial_rs485 mode;
-    memset(&mode, 0, sizeof mode);
-    mode.flags = SER_RS485_ENABLED | (rts_high_to_send ? SER_RS485_RTS_ON_SEND : SER_RS485_RTS_AFTER_SEND);
-    mode.delay_rts_before_send = before;
-    mode.delay_rts_after_send = after;
+    cposix_rs485_mode(rts_high_to_send, before, after, &mode);
     return ioctl(descriptor, TIOCSRS485, &mode) ? errno : 0;
 }
 

@@ -77,7 +77,7 @@ public struct PortReport: Hashable, Sendable {
         case automatic
         /// The kernel's driver.
         case kernel
-        /// This program, by RTS: the driver refused with this errno.
+        /// This program, by RTS: the driver refused with this errno. The longer of the two delays holds on both sides.
         case program(refusal: Int32)
         /// Nobody: the driver refused with this errno, and the port's RTS with the other.
         case none(refusal: Int32, rts: Int32)

@@ -229,6 +229,10 @@ struct Wire: ~Copyable {
     }
 
     /// Has the transceiver's direction switched: by the kernel, else by libmodbus, else by nobody.
+    ///
+    /// The kernel keeps the delays before and after a transmission apart. libmodbus knows one: of two different delays
+    /// the longer holds on both sides, which costs time, while the shorter could cut a frame. Where none is stated it
+    /// takes one character.
     private func setDirection(_ context: OpaquePointer) -> PortReport.Direction {
         guard let direction = line.direction else { return .automatic }
         let refusal = SerialPort.setDirection(direction, of: descriptor)
@@ -236,7 +240,6 @@ struct Wire: ~Copyable {
         // libmodbus does not look whether its own switching works.
         let obstacle = SerialPort.tryRTS(of: descriptor)
         guard obstacle == 0 else { return .none(refusal: refusal, rts: obstacle) }
-        // One delay holds for both sides; where none is stated, libmodbus takes one character.
         let delay = max(direction.delayBefore, direction.delayAfter)
         if delay > .zero { modbus_rtu_set_rts_delay(context, Int32(clamping: delay.wholeNanoseconds / 1000)) }
         let mode = direction.rtsIsHighToSend ? MODBUS_RTU_RTS_UP : MODBUS_RTU_RTS_DOWN

@@ -36,12 +36,23 @@ public enum SerialPort {
 
     /// Has the kernel switch RTS around each transmission (TIOCSRS485), which knows delays in whole milliseconds.
     public static func setDirection(_ direction: SerialLine.Direction, of descriptor: Int32) -> Int32 {
-        func milliseconds(_ delay: Duration) -> UInt32 {
-            UInt32(clamping: (delay.wholeNanoseconds + 999_999) / 1_000_000)
-        }
-        return cposix_port_set_rs485(
+        cposix_port_set_rs485(
             descriptor, direction.rtsIsHighToSend ? 1 : 0, milliseconds(direction.delayBefore),
             milliseconds(direction.delayAfter))
+    }
+
+    /// The `struct serial_rs485` that the kernel gets for `direction`, byte by byte.
+    public static func kernelMode(_ direction: SerialLine.Direction) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: cposix_rs485_mode(0, 0, 0, nil))
+        _ = cposix_rs485_mode(
+            direction.rtsIsHighToSend ? 1 : 0, milliseconds(direction.delayBefore), milliseconds(direction.delayAfter),
+            &bytes)
+        return bytes
+    }
+
+    /// Rounded up: a transceiver that switches too early cuts a character, one that switches late waits.
+    private static func milliseconds(_ delay: Duration) -> UInt32 {
+        UInt32(clamping: (delay.wholeNanoseconds + 999_999) / 1_000_000)
     }
 
     /// Whether the program could switch RTS itself.

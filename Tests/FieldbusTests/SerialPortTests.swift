@@ -179,6 +179,26 @@ import Testing
         #expect(error.hint.contains("usermod -aG dialout"))
     }
 
+    /// What the kernel is asked for (linux/serial.h, struct serial_rs485): flags, delay before, delay after, 20 bytes of
+    /// padding. Delays that are no whole milliseconds are rounded up.
+    @Test(
+        arguments: [
+            (true, 0, 0, 0b011, 0, 0), (false, 0, 0, 0b101, 0, 0), (true, 2000, 5000, 0b011, 2, 5),
+            (false, 1001, 1, 0b101, 2, 1),
+        ] as [(Bool, Int64, Int64, UInt32, UInt32, UInt32)])
+    func whatTheKernelIsAskedFor(
+        isHigh: Bool, before: Int64, after: Int64, flags: UInt32, first: UInt32, second: UInt32
+    ) {
+        let mode = SerialPort.kernelMode(
+            SerialLine.Direction(
+                rtsIsHighToSend: isHigh, delayBefore: .microseconds(before), delayAfter: .microseconds(after)))
+        #expect(mode.count == 32)
+        let words = mode.withUnsafeBytes { bytes in
+            (0..<8).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
+        }
+        #expect(words == [flags, first, second, 0, 0, 0, 0, 0])
+    }
+
     /// Where neither the kernel nor RTS can switch the direction, that is reported, and reading goes on.
     @Test func aDirectionThatNobodyCanSwitch() throws {
         let peer = try peer()

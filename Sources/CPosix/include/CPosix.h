@@ -48,6 +48,8 @@ int cposix_open_pseudo_terminal(char *name, size_t size);
 /// Serial ports; each returns 0 or an errno, but for the speed.
 /// Nobody else may open the port (but root).
 int cposix_port_claim(int descriptor);
+/// What TIOCSRS485 gets: writes it to `mode`, if that is no null, and returns its size in bytes.
+size_t cposix_rs485_mode(int rts_high_to_send, unsigned before, unsigned after, void *mode);
 /// The kernel switches RTS around each transmission (RS-485), `before` and `after` it by milliseconds.
 int cposix_port_set_rs485(int descriptor, int rts_high_to_send, unsigned before, unsigned after);
 /// Whether the port has modem lines at all, RTS among them.
