@@ -5,8 +5,8 @@ internal import Posix
 // one frame from another.
 
 extension ModbusLink {
-    /// The longest silence within an answer, unless stated: 20 characters, and as long as adapters and converters take
-    /// between two packets (USB: 16 ms).
+    /// The longest silence within an answer, unless stated or learnt: 20 characters, and as long as adapters and
+    /// converters take between two packets (USB: 16 ms).
     private static let packetGap = Duration.milliseconds(50)
     /// After a wrong checksum the line counts as quiet when nothing came for its silence and as long as a USB adapter
     /// may hold bytes back.
@@ -26,6 +26,8 @@ extension ModbusLink {
         /// When the first byte came from which nothing is made yet.
         var firstByte: Instant
         var lastByte: Instant
+        /// The longest silence between bytes that belong together.
+        var longestGap = Duration.zero
         var evidence = LinkEvidence()
         /// In which way a frame of this unit that it did not owe from an earlier request does not fit this one.
         var misfit: String?
@@ -131,6 +133,7 @@ extension ModbusLink {
             let count = try wire.receive(into: &chunk)
             sorter.append(chunk, count: count)
             counters.drainedBytes += UInt64(count)
+            if count > 0 { silences = 0 }
             return count
         } catch {
             throw lost(error, asked, place)
@@ -178,9 +181,12 @@ extension ModbusLink {
         }
         return Exchange(
             asked: asked, place: place, timeout: timeout,
-            byteTimeout: timing.byteTimeout ?? max(Self.packetGap, line.duration(ofCharacters: 20)), sent: sent,
-            firstByte: sent, lastByte: sent)
+            byteTimeout: timing.byteTimeout ?? units[place].gaps.limit(usualGap), sent: sent, firstByte: sent,
+            lastByte: sent)
     }
+
+    /// The longest silence within the answers of a unit of which nothing else is known.
+    private var usualGap: Duration { max(Self.packetGap, line.duration(ofCharacters: 20)) }
 
     // MARK: - The answer
 
@@ -196,8 +202,14 @@ extension ModbusLink {
         guard count > 0 else { return 0 }
         let now = BootClock.now
         sorter.append(chunk, count: count)
-        if !wasPending { exchange.firstByte = now }
+        if wasPending {
+            exchange.longestGap = max(exchange.longestGap, now - exchange.lastByte)
+        } else {
+            exchange.firstByte = now
+        }
         exchange.lastByte = now
+        // What brings bytes is not dead.
+        silences = 0
         exchange.evidence.firstByte = exchange.evidence.firstByte ?? now
         quietSince = max(quietSince, now)
         return count
@@ -214,6 +226,7 @@ extension ModbusLink {
                 answer.removeAll(keepingCapacity: true)
                 answer.append(contentsOf: sorter.bytes[RTUSorter.pdu(frame)])
                 units[exchange.place].unanswered.answered(.init(exchange.asked), at: now)
+                units[exchange.place].gaps.whole(usualGap, gap: exchange.longestGap)
                 bookAnswer(exchange.place, after: exchange.firstByte - exchange.sent, at: exchange.lastByte)
                 return true
             case .exception(let code, let frame):
@@ -250,8 +263,10 @@ extension ModbusLink {
         case .noise(let bytes): note(.noise, bytes, now)
         case .cut(let bytes, let expected):
             note(.cut, bytes, now)
+            units[exchange.place].gaps.cut(usualGap)
             // A stall in between is no end: the rest may still come, and would collide with the next request.
-            let rest = exchange.byteTimeout + line.duration(ofCharacters: expected - bytes.count)
+            let gap = max(exchange.byteTimeout, units[exchange.place].gaps.limit(usualGap))
+            let rest = gap + line.duration(ofCharacters: expected - bytes.count)
             suspicion = (unit, now + min(rest, Self.patience))
             throw garbled(.cut(received: bytes.count, expected: expected), exchange, at: now, isAnswer: true)
         case .garbled(let bytes, _)

@@ -38,6 +38,12 @@ public struct ModbusLink: ~Copyable {
     /// Timeouts in a row.
     var silences = 0
     var connectedAt = Instant(nanoseconds: 0)
+    /// Where the unit stands that answered last.
+    var lastToAnswer: Int?
+    /// Whether it was asked since, and silent.
+    var isLastSilent = false
+    /// When the port was last closed because nobody answered.
+    var reopenedAt: Instant?
 
     // Of a line.
     var sorter = RTUSorter()
@@ -54,6 +60,11 @@ public struct ModbusLink: ~Copyable {
 
     /// A connection may be half dead without telling: after this many timeouts in a row it is made anew.
     private static let silencesBeforeReconnect = 3
+    /// A port may be dead without telling as well (home-assistant #59744): after this many timeouts in a row, among them
+    /// one of the unit that answered last and with no byte heard meanwhile, it is opened anew.
+    static let silencesBeforeReopening = 5
+    /// But not more often than so: the line may be without power for long.
+    static let reopeningInterval = Duration.seconds(60)
     /// Characters of a request for registers.
     private static let requestLength = 8
     /// A connection that was not used for so long is looked at before it is used.
@@ -103,6 +114,17 @@ public struct ModbusLink: ~Copyable {
         guard wire.isOpen, wire.isHungUp else { return false }
         close()
         return true
+    }
+
+    /// Takes over which late answers may still come, and for whom the line is listened to, from a link that was used on
+    /// the same line before this one. What was learnt of the units is not taken over: it holds for that link's settings.
+    public mutating func inherit(from other: borrowing ModbusLink) {
+        for state in other.units where !state.unanswered.isEmpty || units.contains(where: { $0.unit == state.unit }) {
+            let place = place(of: state.unit)
+            units[place].unanswered = state.unanswered
+            units[place].lastAnswer = [units[place].lastAnswer, state.lastAnswer].compactMap(\.self).max()
+        }
+        suspicion = other.suspicion
     }
 
     /// Connects, or opens the port, waiting at most the bus's response timeout or 1 s for each address of the endpoint,
@@ -281,14 +303,28 @@ public struct ModbusLink: ~Copyable {
         units[place].estimator.answered(after: turnaround)
         units[place].lastAnswer = arrived
         silences = 0
+        (lastToAnswer, isLastSilent) = (place, false)
     }
 
-    /// Books a silence. A connection with too many of them is closed; a serial port cannot be half dead.
+    /// Books a silence. A connection, or a port, with too many of them is closed.
     mutating func bookSilence(_ place: Int) {
         units[place].estimator.timedOut()
         counters.timeouts += 1
         silences += 1
-        if silences >= Self.silencesBeforeReconnect, wire.transport != .serial { close() }
+        if place == lastToAnswer { isLastSilent = true }
+        if wire.transport == .serial {
+            closeIfDead(at: BootClock.now)
+        } else if silences >= Self.silencesBeforeReconnect {
+            close()
+        }
+    }
+
+    /// Closes a port that seems dead. Units that never answer say nothing against it, nor do those that answer seldom.
+    private mutating func closeIfDead(at now: Instant) {
+        guard silences >= Self.silencesBeforeReopening, lastToAnswer == nil || isLastSilent else { return }
+        if let reopenedAt, now - reopenedAt < Self.reopeningInterval { return }
+        reopenedAt = now
+        close()
     }
 
     /// What the unit at `place` still needs before it is asked again: its own pause, and the bus's after a connection.

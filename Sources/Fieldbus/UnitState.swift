@@ -6,6 +6,8 @@ struct UnitState {
     let unit: UInt8
     /// What its answers teach about waiting.
     var estimator = TimeoutEstimator()
+    /// What they teach about silences within them, on a line.
+    var gaps = GapLimit()
     /// The response timeout that the meter or the bus states.
     var stated: Duration?
     /// When its last answer ended.

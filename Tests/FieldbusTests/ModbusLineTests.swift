@@ -428,6 +428,58 @@ import Testing
         #expect(stranger == .seconds(1))
     }
 
+    /// A unit that pauses within its answers gets the time that it needs; what is stated stays.
+    @Test(arguments: Kind.allCases)
+    func pausesWithinAnswersAreLearnt(kind: Kind) throws {
+        let peer = try kind.peer { _, request in
+            let answer = Frames.answer(to: request, value: 7)
+            return [.send(Array(answer.prefix(9))), .pause(milliseconds: 120), .send(Array(answer.dropFirst(9)))]
+        }
+        defer { peer.stop() }
+        var link = ModbusLink(BusSettings(peer))
+        var failures = 0
+        while failures < 4 {
+            do throws(ModbusError) {
+                try link.read(span, unit: 1)
+                break
+            } catch {
+                failures += 1
+                #expect(error.code == .cut(received: 9, expected: 25))
+            }
+        }
+        // 50 and 100 ms are too short; a busy machine may stretch the pause.
+        #expect((2...3).contains(failures), "\(failures)")
+        let read = link.words
+        #expect(read == words(7))
+        let stated = Timing(byteTimeout: .milliseconds(20))
+        let error = #expect(throws: ModbusError.self) { try link.read(span, unit: 1, timing: stated) }
+        #expect(error?.code == .cut(received: 9, expected: 25))
+    }
+
+    @Test func theByteTimeoutHasBoundsAndComesBack() {
+        let usual = Duration.milliseconds(50)
+        var gaps = GapLimit()
+        #expect(gaps.limit(usual) == usual)
+        let steps = (0..<6).map { _ in
+            gaps.cut(usual)
+            return gaps.limit(usual)
+        }
+        #expect(steps == [100, 200, 400, 500, 500, 500].map { .milliseconds($0) })
+        #expect(gaps.limit(.milliseconds(733)) == .milliseconds(733), "a slow line needs more")
+        /// The limit after as many whole answers as bring it back by a step.
+        func whole(gap: Int64) -> Duration {
+            for _ in 0..<GapLimit.answersToShorten - 1 { gaps.whole(usual, gap: .zero) }
+            gaps.whole(usual, gap: .milliseconds(gap))
+            return gaps.limit(usual)
+        }
+        #expect(whole(gap: 120) == .milliseconds(400))
+        // Its pauses of 120 ms need the rest, twice over.
+        #expect(whole(gap: 120) == .milliseconds(400) && whole(gap: 120) == .milliseconds(400))
+        #expect(
+            [whole(gap: 0), whole(gap: 0), whole(gap: 0), whole(gap: 0)]
+                == [200, 100, 50, 50].map { .milliseconds($0) })
+    }
+
     // MARK: - The other protocol
 
     /// evcc #14984: the wrong one of the two chosen, and the only symptom is a timeout.

@@ -84,6 +84,59 @@ import Testing
         #expect(!again)
     }
 
+    /// home-assistant #59744: a port that goes dead in place, without an error, is opened anew, but not again and again.
+    @Test func aPortThatGoesDeadInPlace() throws {
+        let peer = try LinePeer.port { number, request in
+            number == 0 ? [.send(Frames.answer(to: request, value: 0))] : []
+        }
+        defer { peer.stop() }
+        var link = link(path(peer))
+        try link.read(span, unit: 1)
+        func fail(_ count: Int) {
+            for number in 0..<count {
+                let error = #expect(throws: ModbusError.self) {
+                    let unit = UInt8(number % 2 + 1)
+                    try link.read(span, unit: unit, timing: Timing(responseTimeout: .milliseconds(10)))
+                }
+                #expect(error?.code == .timeout)
+            }
+        }
+        fail(ModbusLink.silencesBeforeReopening - 1)
+        let early = link.isConnected
+        #expect(early)
+        fail(1)
+        let late = link.isConnected
+        #expect(!late)
+        fail(3 * ModbusLink.silencesBeforeReopening)
+        let (again, connects) = (link.isConnected, link.counters.connects)
+        #expect(again && connects == 2, "a minute is not over")
+        link.reopenedAt = BootClock.now - ModbusLink.reopeningInterval
+        fail(1)
+        let atLast = link.isConnected
+        #expect(!atLast)
+    }
+
+    /// Dead units beside one that lives say nothing against the port, though it was not asked for long; nor do requests
+    /// that nobody answers but that are heard back.
+    @Test(arguments: [false, true]) func aPortIsNotDeadForDeadUnits(isEcho: Bool) throws {
+        let peer = try LinePeer.port { _, request in
+            let answer = PeerStep.send(Frames.answer(to: request, value: 0))
+            return isEcho ? [.send(request)] : request[0] == 1 ? [answer] : []
+        }
+        defer { peer.stop() }
+        var link = link(path(peer))
+        if isEcho { try link.connect() } else { try link.read(span, unit: 1) }
+        for number in 0..<3 * ModbusLink.silencesBeforeReopening {
+            #expect(throws: ModbusError.self) {
+                let unit = UInt8(2 + number % 3)
+                try link.read(span, unit: unit, timing: Timing(responseTimeout: .milliseconds(isEcho ? 100 : 10)))
+            }
+        }
+        if !isEcho { try link.read(span, unit: 1) }
+        let connects = link.counters.connects
+        #expect(connects == 1)
+    }
+
     @Test func anotherProgramsPort() throws {
         let peer = try peer()
         defer { peer.stop() }

@@ -187,11 +187,39 @@ struct BusStepTests {
         step.line = BusStep.Line(SerialLine(baud: 19_200))
         step.timeoutMilliseconds = 1500
         let answer = step.take(on: &link, settings)
-        #expect(answer.words == [0x4248, 0] && answer.frames.count == 2)
-        #expect(seen.frames.count == 3, "\(seen.frames)")
+        // The first try may still be answered, so a question of another length goes before.
+        #expect(answer.words == [0x4248, 0] && answer.frames.count == 4)
+        #expect(seen.frames.count == 5, "\(seen.frames)")
         step.line = nil
         step.timeoutMilliseconds = 100
         #expect(step.take(on: &link, settings).error?.code == .timeout, "the other speed stayed")
+    }
+
+    /// A late answer to a try at other settings is not taken for the answer to what is asked next at the bus's own, nor
+    /// the other way round: the unit is asked for another length before.
+    @Test(arguments: [true, false]) func aLateAnswerAcrossSettings(isOtherFirst: Bool) throws {
+        let asked = Mutex<[Int]>([])
+        let device = try LineDevice.port { request in
+            let number = asked.withLock { asked in
+                asked.append(request.count)
+                return asked.count
+            }
+            let words = [UInt8](repeating: UInt8(number), count: 2 * request.count)
+            return (Frame.rtu(1, [request.function, UInt8(words.count)] + words), number == 1 ? 400 : 0)
+        }
+        defer { device.stop() }
+        let settings = Self.settings(device)
+        var link = ModbusLink(settings)
+        var step = BusStep.read(.init(function: .input, address: 0, count: 10), of: 1)
+        let other = BusStep.Line(SerialLine(stopBits: 2))
+        step.timeoutMilliseconds = 100
+        step.line = isOtherFirst ? other : nil
+        #expect(step.take(on: &link, settings).error?.code == .timeout)
+        step.timeoutMilliseconds = 1500
+        step.line = isOtherFirst ? nil : other
+        let answer = step.take(on: &link, settings)
+        #expect(answer.words == [UInt16](repeating: 0x0303, count: 10), "\(answer)")
+        #expect(asked.withLock { $0 } == [10, 2, 10])
     }
 
     private final class Seen {

@@ -99,8 +99,12 @@ extension BusStep {
         link.close()
         var temporary = ModbusLink(bus)
         temporary.trace = link.trace
-        defer { temporary.close() }
-        return ask(&temporary, bus, until: deadline)
+        // The units are the same: what they still owe may come at either setting.
+        temporary.inherit(from: link)
+        let answer = ask(&temporary, bus, until: deadline)
+        temporary.close()
+        link.inherit(from: temporary)
+        return answer
     }
 
     /// The bus as this step wants it.
