@@ -204,22 +204,27 @@ public actor ModbusBus {
         }
         reconsider(meter, at: begin)
         taken.readings.reserveCapacity(room)
-        var answers = Answers()
         // What is kept says nothing of when the meter was read.
         var lastArrival: Instant?
-        let isIdentified = identities[meter] != nil
-        let outcome = polls[meter].run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
-            point, arrived, result, words in
-            guard case .value(let value) = result else { return }
-            lastArrival = arrived
-            if isIdentified {
-                answers.add(point, value, at: arrived, words)
-            } else {
+        var outcome: MeterPoll.Outcome
+        if identities[meter] == nil {
+            outcome = run(meter) { point, value, arrived, words in
+                lastArrival = arrived
                 take(point, value, at: arrived, words, of: meter, &taken)
             }
+        } else {
+            var answers = Answers()
+            outcome = run(meter) { answers.add($0, $1, at: $2, $3) }
+            if isDoubtful(answers, of: meter, at: begin), lookAtSerial(of: meter, &taken) {
+                // Whether these values were the one's before or the other's is not known; the next are the other's.
+                answers = Answers()
+                outcome = run(meter) { answers.add($0, $1, at: $2, $3) }
+            }
+            answers.forEach {
+                lastArrival = $2
+                take($0, $1, at: $2, $3, of: meter, &taken)
+            }
         }
-        if isDoubtful(answers, of: meter, at: begin) { lookAtSerial(of: meter, &taken) }
-        answers.forEach { take($0, $1, at: $2, $3, of: meter, &taken) }
         let end = BootClock.now
         gates[meter].end(at: end, offset: taken.offset) { taken.readings.append($0) }
         intake.put(
@@ -231,6 +236,16 @@ public actor ModbusBus {
         if outcome.error == nil { book(end - begin, for: due.map(\.entry)) }
         if let turnaround = link.turnaround(of: polls[meter].unit) { polls[meter].learn(turnaround: turnaround) }
         publish(meter, outcome, taken, due, last: lastArrival, begin: begin, end: end)
+    }
+
+    /// Asks the meter, and gives each value with its point, when it arrived, and its registers.
+    private func run(
+        _ meter: Int, _ take: (Int, Value, Instant, Slice<UnsafeBufferPointer<UInt16>>) -> Void
+    ) -> MeterPoll.Outcome {
+        polls[meter].run(on: &link, isStopped: { isStopping.load(ordering: .acquiring) }) {
+            point, arrived, result, words in
+            if case .value(let value) = result { take(point, value, arrived, words) }
+        }
     }
 
     /// Of a poll for several intervals the longest has what it added to the others, as far as those are known.
@@ -264,23 +279,25 @@ public actor ModbusBus {
             || watch.isWorthALook(at: now) && answers.contains { gates[meter].isSurprise($0, $1, at: $2) }
     }
 
-    /// Asks the meter for its serial number; another one than before means another device.
-    private func lookAtSerial(of meter: Int, _ taken: inout Taken) {
-        guard let register = identities[meter]?.register, let name = identities[meter]?.meter else { return }
+    /// Asks the meter for its serial number; another one than before means another device. Returns whether it is one.
+    private func lookAtSerial(of meter: Int, _ taken: inout Taken) -> Bool {
+        guard let register = identities[meter]?.register, let name = identities[meter]?.meter else { return false }
         do throws(ModbusError) {
             let arrived = try link.read(register.span, unit: polls[meter].unit, timing: polls[meter].timing)
             let (known, seen) = (identities[meter]?.watch.serial, identities[meter]?.watch.lastSeen)
             let old = identities[meter]?.watch.saw(register.text(link.words) ?? "", at: arrived)
-            guard let new = identities[meter]?.watch.serial, new != known else { return }
+            guard let new = identities[meter]?.watch.serial, new != known else { return false }
             taken.memory[Identity.name(of: name)] = new
-            guard let old else { return }
+            guard let old else { return false }
             taken.events.append(
                 MeterEvent(subject: name, instant: arrived, kind: .swap(oldSerial: old, newSerial: new)))
             gates[meter].swapped(
                 old: old, new: new, seen: seen, at: arrived, offset: taken.offset,
                 keep: { taken.readings.append($0) }, tell: { taken.events.append($0) })
+            return true
         } catch {
             identities[meter]?.watch.refused(at: BootClock.now)
+            return false
         }
     }
 
