@@ -24,7 +24,9 @@ extension ModbusError {
         case .cut: "the line has errors, or the meter pauses within its answer: raise byte_timeout"
         case .lineBusy:
             "another master is on this line, or a device babbles: unplug the devices one by one to find it"
-        case .outOfTime: "try again, and ask for fewer registers where the line is slow"
+        case .outOfTime:
+            "a pause or after_connect is longer than the agent lends its bus, or the line is slow: "
+                + "ask for fewer registers, or stop the agent meanwhile"
         case .exception(let exception): Self.hint(exception: exception)
         case .malformed where transport == .tcp:
             "check the unit id and what listens at this address: the answer does not keep to Modbus TCP"

@@ -96,6 +96,8 @@ extension ModbusLink {
     /// unit has had its rest. What comes meanwhile is thrown away.
     private mutating func awaitSilence(_ asked: ReadRequest, _ place: Int, _ timing: Timing) throws(ModbusError) {
         let rest = restEnd(place, timing)
+        // Whoever lent the link has more use of the time.
+        guard silenceEnd(rest) < end else { throw failure(.outOfTime, units[place].unit, asked) }
         var now = BootClock.now
         // Somebody else's frame may be on the line, and no frame is longer.
         let longest = max(units[place].timeout(wire.transport), line.duration(ofCharacters: RTUFrame.longest))

@@ -11,8 +11,11 @@ extension ModbusLink {
     mutating func askOverTCP(
         _ asked: ReadRequest, _ place: Int, _ timing: Timing, at begin: Instant
     ) throws(ModbusError) -> Instant {
-        let begin = rest(until: restEnd(place, timing), from: begin)
         let unit = units[place].unit
+        let restEnd = restEnd(place, timing)
+        // Whoever lent the link has more use of the time.
+        if let restEnd, restEnd >= end { throw failure(.outOfTime, unit, asked) }
+        let begin = rest(until: restEnd, from: begin)
         guard hasTime(for: asked, place, at: begin) else { throw failure(.outOfTime, unit, asked) }
         transaction &+= 1
         TCPFrame.encode(asked, unit: unit, transaction: transaction, into: &request)
@@ -41,11 +44,11 @@ extension ModbusLink {
 
     /// Waits for what the unit needs before its request; returns the time then.
     private func rest(until end: Instant?, from now: Instant) -> Instant {
-        guard let rest = end.map({ min($0, self.end) }), rest > now else { return now }
+        guard let end, end > now else { return now }
         var now = now
         // Bytes that come meanwhile belong to late answers and wait in the socket, so nothing can be waited for with it.
-        while now < rest {
-            BootClock.sleep(until: rest)
+        while now < end {
+            BootClock.sleep(until: end)
             now = BootClock.now
         }
         return now

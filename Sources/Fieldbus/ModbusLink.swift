@@ -116,10 +116,11 @@ public struct ModbusLink: ~Copyable {
         return true
     }
 
-    /// Takes over which late answers may still come, and for whom the line is listened to, from a link that was used on
-    /// the same line before this one. What was learnt of the units is not taken over: it holds for that link's settings.
+    /// Takes over which late answers may still come, for whom the line is listened to, and since when units rest, from a
+    /// link that was used on the same line before this one. What was learnt of the units is not taken over: it holds for
+    /// that link's settings.
     public mutating func inherit(from other: borrowing ModbusLink) {
-        for state in other.units where !state.unanswered.isEmpty || units.contains(where: { $0.unit == state.unit }) {
+        for state in other.units {
             let place = place(of: state.unit)
             units[place].unanswered = state.unanswered
             units[place].lastAnswer = [units[place].lastAnswer, state.lastAnswer].compactMap(\.self).max()

@@ -222,6 +222,24 @@ struct BusStepTests {
         #expect(asked.withLock { $0 } == [10, 2, 10])
     }
 
+    /// The unit's rest does not depend on the settings: it has its pause before a try at others, and after it.
+    @Test func aPauseAcrossSettings() throws {
+        let device = try LineDevice.port { (Frame.meter($0), 0) }
+        defer { device.stop() }
+        let settings = Self.settings(device)
+        var link = ModbusLink(settings)
+        var step = BusStep.read(.init(function: .input, address: 0, count: 2), of: 1)
+        step.pauseMilliseconds = 300
+        var last: Instant?
+        for stopBits in [1, 2, 1] {
+            step.line = BusStep.Line(SerialLine(baud: 9600, stopBits: stopBits))
+            let answer = step.take(on: &link, settings)
+            #expect(answer.words == [0x4366, 0] && answer.frames.count == 2)
+            if let last, let sent = answer.frames.first { #expect(sent.instant - last >= .milliseconds(300)) }
+            last = answer.frames.last?.instant
+        }
+    }
+
     private final class Seen {
         var frames: [FrameTrace] = []
     }

@@ -15,6 +15,8 @@ struct BusAccess: ~Copyable {
 
     /// A step takes 2 s at most, and waits for the poll before it and for steps of others.
     private static let patience = 15
+    /// A unit that still rests, or may still send a late answer, is asked again after a second: the next loan may do.
+    private static let tries = 3
 
     /// A way to `settings`; asks the agent at `socket` whether it has the bus.
     init(_ settings: BusSettings, socket: String) {
@@ -38,10 +40,20 @@ struct BusAccess: ~Copyable {
         var step = step
         step.line = step.line ?? line
         if isThroughAgent {
-            if let answer = try askAgent(step) { return answer }
+            if let answer = try askAgentInTime(step) { return answer }
             isThroughAgent = false
         }
         return step.take(on: &link, settings, isLent: false)
+    }
+
+    /// Asks the agent until the time of the loan is enough, or `tries` were not.
+    private func askAgentInTime(_ step: BusStep) throws(AgentError) -> BusAnswer? {
+        var answer = try askAgent(step)
+        for _ in 1..<Self.tries where answer?.error?.code == .outOfTime {
+            BootClock.sleep(until: BootClock.now + .seconds(1))
+            answer = try askAgent(step)
+        }
+        return answer
     }
 
     /// Asks the agent; nil when there is none, or it does not use this bus.

@@ -97,6 +97,7 @@ extension SilenceInquiry.Obstacle {
         case .portGone: self = .portGone
         case .noConnection(let code): self = .noConnection(PosixError.text(code))
         case .unknownHost(let why): self = .unknownHost(why)
+        case .outOfTime: self = .outOfTime
         default: return nil
         }
     }

@@ -25,10 +25,10 @@ enum Presence: Equatable, Sendable {
         case .timeout, .echoOnly: self = .nobody
         // Some devices hang up on a unit id that is not theirs.
         case .connectionLost: self = .nobody
-        case .crc, .cut, .lineBusy, .outOfTime: self = .garbled(error.what)
+        case .crc, .cut, .lineBusy: self = .garbled(error.what)
         case .malformed: self = .garbled(error.what)
-        case .noConnection, .unknownHost, .noPort, .noPermission, .portBusy, .portRefused, .portGone, .speaksRTU,
-            .speaksTCP:
+        case .noConnection, .unknownHost, .noPort, .noPermission, .portBusy, .portRefused, .portGone, .outOfTime,
+            .speaksRTU, .speaksTCP:
             self = .obstacle(error)
         }
     }

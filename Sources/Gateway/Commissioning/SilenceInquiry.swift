@@ -119,6 +119,8 @@ struct SilenceInquiry: Equatable, Sendable {
         case portGone
         case noConnection(String)
         case unknownHost(String)
+        /// The agent lends the bus for too short a time.
+        case outOfTime
     }
 
     /// One thing that was tried.

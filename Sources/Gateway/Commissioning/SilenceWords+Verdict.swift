@@ -168,6 +168,11 @@ extension SilenceWords {
             )
         case .unknownHost(let why):
             ("\(endpoint) leads nowhere: \(why)", "check the name, or write the IP address", nil)
+        case .outOfTime:
+            (
+                "unit \(unit) cannot be asked in the time for which the agent lends the bus",
+                "the bus's pause or after_connect is longer, or the line is slow: stop the agent and ask again", nil
+            )
         }
     }
 

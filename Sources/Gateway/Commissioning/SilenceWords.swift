@@ -158,6 +158,7 @@ struct SilenceWords {
         case .portGone: "the port went away"
         case .noConnection(let why): why
         case .unknownHost(let why): "no address for this name: \(why)"
+        case .outOfTime: "not asked: the agent lends the bus for too short a time"
         }
     }
 
