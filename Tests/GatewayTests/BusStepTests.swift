@@ -197,6 +197,19 @@ struct BusStepTests {
 
     /// A late answer to a try at other settings is not taken for the answer to what is asked next at the bus's own, nor
     /// the other way round: the unit is asked for another length before.
+    /// Units listen at the speed of their bus: a question at a higher one comes after the silence that they want.
+    @Test func aFasterQuestionKeepsTheSilenceOfTheBus() {
+        let own = SerialLine(baud: 9600)
+        let bus = BusSettings(id: "b", endpoint: .serial(path: "/dev/x"), line: own)
+        var step = BusStep(unit: 1, question: .serverID)
+        #expect(step.changed(bus) == bus)
+        step.line = BusStep.Line(SerialLine(baud: 115_200))
+        #expect(step.changed(bus).timing.afterConnect == own.silence)
+        var resting = bus
+        resting.timing.afterConnect = .seconds(1)
+        #expect(step.changed(resting).timing.afterConnect == .seconds(1))
+    }
+
     @Test(arguments: [true, false]) func aLateAnswerAcrossSettings(isOtherFirst: Bool) throws {
         let asked = Mutex<[Int]>([])
         let device = try LineDevice.port { request in

@@ -115,6 +115,10 @@ extension BusStep {
             own.baud = line.baud
             own.parity = SerialLine.Parity(rawValue: line.parity) ?? own.parity
             own.stopBits = line.stopBits
+            // The units go on listening at the bus's speed: a faster question must not come before they are ready.
+            if let usual = settings.line, own != usual {
+                settings.timing.afterConnect = max(settings.timing.afterConnect ?? .zero, usual.silence)
+            }
             settings.line = own
         }
         if isOtherFraming {
