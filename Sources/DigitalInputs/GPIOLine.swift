@@ -51,9 +51,12 @@ struct GPIOLine: ~Copyable {
         return level == 1
     }
 
-    /// Takes the edges that wait. Throws when the chip is gone.
+    /// Takes the edges that wait, with their times on the boot clock; what was before a suspend comes out too late by its
+    /// length. Throws when the chip is gone.
     func edges() throws(GPIOError) -> [LineEdge] {
         var edges: [LineEdge] = []
+        // One for all edges: two that are measured apart would make pulses narrower or wider than they are.
+        let lead = BootClock.lead()
         var batch = [cgpio_edge](repeating: cgpio_edge(), count: Self.batch)
         while true {
             let count = cgpio_read(request, &batch, batch.count)
@@ -61,7 +64,7 @@ struct GPIOLine: ~Copyable {
             for edge in batch.prefix(Int(count)) {
                 edges.append(
                     LineEdge(
-                        BootClock.instant(ofMonotonic: edge.nanoseconds), isActive: edge.is_active,
+                        Instant(nanoseconds: Int64(clamping: edge.nanoseconds) + lead), isActive: edge.is_active,
                         sequence: edge.sequence == 0 ? nil : edge.sequence))
             }
             if count < Self.batch { return edges }

@@ -1,6 +1,7 @@
 internal import CPosix
 internal import Glibc
 public import Metering
+internal import Synchronization
 
 /// The two clocks of this machine. Only shells read them; decisions get the time as an argument.
 public enum BootClock {
@@ -18,15 +19,41 @@ public enum BootClock {
         return ClockOffset(nanoseconds: wall - (before + after) / 2)
     }
 
-    /// The moment that CLOCK_MONOTONIC showed as `nanoseconds`. It stands still while the machine is suspended, so what
-    /// was before a suspend comes out too early by its length.
-    public static func instant(ofMonotonic nanoseconds: UInt64) -> Instant {
-        let now = now
-        var monotonic = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &monotonic)
-        let passed = Int64(monotonic.tv_sec) * 1_000_000_000 + Int64(monotonic.tv_nsec) - Int64(clamping: nanoseconds)
-        // Nothing happens in the future.
-        return now - .nanoseconds(max(0, passed))
+    /// By how much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC, in nanoseconds: it changes by a suspend only, so that what is
+    /// `known` is kept as long as it can be true. The distance of two moments then comes out exactly as it was, though
+    /// this thread may have to wait between two looks at clocks.
+    public static func lead() -> Int64 {
+        let known = keptLead.load(ordering: .acquiring)
+        let new = lead(known: known == .min ? nil : known)
+        if new != known { keptLead.store(new, ordering: .releasing) }
+        return new
+    }
+
+    /// What `lead()` said last; the least number before the first time.
+    private static let keptLead = Atomic<Int64>(.min)
+
+    static func lead(known: Int64?) -> Int64 {
+        var best: (lead: Int64, width: Int64)?
+        for _ in 0..<8 {
+            let (before, boot, after) = (monotonic, now.nanoseconds, monotonic)
+            if let known, isPossible(known, boot: boot, before: before, after: after) { return known }
+            if after - before < best?.width ?? .max { best = (boot - before - (after - before) / 2, after - before) }
+        }
+        return best?.lead ?? 0
+    }
+
+    /// Whether the lead can be `lead` where `boot` was read between the moments `before` and `after` of CLOCK_MONOTONIC.
+    static func isPossible(_ lead: Int64, boot: Int64, before: Int64, after: Int64) -> Bool {
+        // What is known was measured to some microseconds itself.
+        (boot - after - tolerance...boot - before + tolerance).contains(lead)
+    }
+
+    private static let tolerance: Int64 = 100_000
+
+    private static var monotonic: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     /// Blocks the thread until `deadline`, to some ten microseconds; a signal ends the wait early.
