@@ -51,8 +51,8 @@ public struct MeterPoll: Sendable {
     let timing: Timing
     /// The request that the next poll begins with.
     private var first = 0
-    /// What requests cost at a turnaround; nil where nothing says what the wire takes.
-    private let cost: (@Sendable (Duration) -> RequestCost)?
+    /// What requests cost; nil where nothing says what the wire takes.
+    private var cost: RequestCost?
     /// The turnaround that the requests were planned with.
     private var turnaround = RequestCost.usualTurnaround
 
@@ -62,15 +62,11 @@ public struct MeterPoll: Sendable {
         unit = meter.unit
         self.points = points
         timing = meter.timing
-        if bus.line == nil {
-            cost = nil
-        } else {
-            cost = { turnaround in RequestCost(of: meter, on: bus, turnaround: turnaround) }
-        }
+        let cost = RequestCost(of: meter, on: bus)
+        self.cost = bus.line == nil ? nil : cost
         let intervals = meter.intervals
         plan = PollPlan(
-            points: points.map(\.definition), limits: meter.definition.limits,
-            cost: RequestCost(of: meter, on: bus),
+            points: points.map(\.definition), limits: meter.definition.limits, cost: cost,
             groups: intervals.count == 1 ? [] : points.map { intervals.firstIndex(of: $0.interval) ?? 0 })
     }
 
@@ -84,11 +80,12 @@ public struct MeterPoll: Sendable {
 
     /// The unit takes so long to answer: the requests are planned anew where that is clearly something else than before.
     public mutating func learn(turnaround new: Duration) {
-        guard let cost else { return }
-        let change = new > turnaround ? new - turnaround : turnaround - new
+        guard var cost else { return }
+        let change = max(new, turnaround) - min(new, turnaround)
         guard change > .milliseconds(2), change > turnaround / 4 else { return }
-        turnaround = new
-        plan.learn(cost(new))
+        cost.request += new - turnaround
+        (self.cost, turnaround) = (cost, new)
+        plan.learn(cost)
     }
 
     /// Runs the poll on `link` and gives each point that was answered to `take`. Begins no request once `isStopped`, nor
@@ -162,7 +159,9 @@ public struct MeterPoll: Sendable {
             var change: PollPlan.Change?
             do throws(ModbusError) {
                 let (arrived, words) = try read(request.span)
-                words.withUnsafeBufferPointer { decode(request, arrived, $0, &outcome, take) }
+                // A request that was made anew may read along what is read already.
+                let slots = request.slots.filter { !isRead[$0.point] }
+                words.withUnsafeBufferPointer { decode(slots, arrived, $0, &outcome, take) }
                 for slot in request.slots { isRead[slot.point] = true }
                 outcome.answered += 1
                 change = plan.recordAnswer(of: index)
@@ -196,10 +195,10 @@ public struct MeterPoll: Sendable {
 
 extension MeterPoll {
     private func decode(
-        _ request: PlannedRequest, _ arrived: Instant, _ words: UnsafeBufferPointer<UInt16>, _ outcome: inout Outcome,
-        _ take: Taker
+        _ slots: [PlannedRequest.Slot], _ arrived: Instant, _ words: UnsafeBufferPointer<UInt16>,
+        _ outcome: inout Outcome, _ take: Taker
     ) {
-        for slot in request.slots {
+        for slot in slots {
             let definition = points[slot.point].definition
             // Made anew each time: kept for all points of a gateway, decoders would be larger than the points.
             let result = RegisterDecoder(definition).decode(words, at: slot.offset)

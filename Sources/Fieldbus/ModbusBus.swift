@@ -56,6 +56,8 @@ public actor ModbusBus {
 
     private nonisolated let executor: ThreadExecutor
     private var entries: [Entry]
+    /// By meter: its entries.
+    private let entriesOf: [[Int]]
     /// By meter.
     private var polls: [MeterPoll]
     /// By meter.
@@ -105,6 +107,7 @@ public actor ModbusBus {
         reconsidered = meters.map { _ in nil }
         self.settings = settings
         self.entries = entries
+        entriesOf = meters.indices.map { meter in entries.indices.filter { entries[$0].meter == meter } }
         identities = meters.map { meter in
             meter.definition.identity?.serial.map {
                 Identity(
@@ -194,15 +197,16 @@ public actor ModbusBus {
         let begin = BootClock.now
         var taken = Taken(offset: BootClock.offset)
         // What is due together is asked together.
-        let others = entries.indices.filter { $0 != first && entries[$0].meter == meter }
+        let others = entriesOf[meter].filter { $0 != first }
         let due = [(entry: first, slot: slot)] + session.join(others, at: begin, offset: taken.offset)
         polls[meter].choose(due.map { entries[$0.entry].group }.sorted())
+        // Before room is asked for: it may ask for more points.
+        reconsider(meter, at: begin)
         let room = gates[meter].capacity(asking: polls[meter].askedPoints)
         guard intake.promise(room) else {
             shared.withLock { $0.meters[meter].skippedPolls += UInt64(due.count) }
             return
         }
-        reconsider(meter, at: begin)
         taken.readings.reserveCapacity(room)
         // What is kept says nothing of when the meter was read.
         var lastArrival: Instant?
@@ -392,7 +396,7 @@ public actor ModbusBus {
             status.counters = link.counters
             status.load = load.share
             status.needed = needed
-            publishCounts(of: due[0].entry, &status.meters[meter])
+            publishCounts(of: meter, &status.meters[meter])
             status.meters[meter].turnaround = link.turnaround(of: polls[meter].unit)
             if let last {
                 let arrived = BootClock.offset.timestamp(of: last).milliseconds
@@ -416,17 +420,15 @@ public actor ModbusBus {
     private func publishAbsence() {
         guard session.isAnyoneAway else { return }
         shared.withLock { status in
-            for entry in entries.indices { publishCounts(of: entry, &status.meters[entries[entry].meter]) }
+            for meter in status.meters.indices { publishCounts(of: meter, &status.meters[meter]) }
         }
     }
 
-    private func publishCounts(of entry: Int, _ status: inout MeterStatus) {
-        (status.overruns, status.omittedPolls) = (0, 0)
-        for index in entries.indices where entries[index].meter == entries[entry].meter {
-            status.overruns += session.overruns(of: index)
-            status.omittedPolls += session.omitted(of: index)
-        }
-        status.nextTry = session.nextTry(of: entries[entry].unit)
+    private func publishCounts(of meter: Int, _ status: inout MeterStatus) {
+        let own = entriesOf[meter]
+        status.overruns = own.reduce(0) { $0 + session.overruns(of: $1) }
+        status.omittedPolls = own.reduce(0) { $0 + session.omitted(of: $1) }
+        status.nextTry = own.first.flatMap { session.nextTry(of: entries[$0].unit) }
     }
 
     private func publishLessons(of meter: Int, _ status: inout MeterStatus) {

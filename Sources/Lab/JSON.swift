@@ -1,3 +1,5 @@
+internal import Metering
+
 /// A JSON value whose numbers keep the characters they arrived with: `230.1` and `18446744073709551615` go out as they
 /// came in.
 enum JSON: Hashable, Sendable {
@@ -64,7 +66,7 @@ extension JSON {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
         case .number(let token): bytes.append(contentsOf: token.utf8)
-        case .string(let text): Self.append(text, to: &bytes)
+        case .string(let text): JSONString(text).append(to: &bytes)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
@@ -83,33 +85,10 @@ extension JSON {
     static func append(_ members: [Member], to bytes: inout [UInt8]) {
         for (index, member) in members.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            append(member.name, to: &bytes)
+            JSONString(member.name).append(to: &bytes)
             bytes.append(UInt8(ascii: ":"))
             member.value.append(to: &bytes)
         }
-    }
-
-    /// Appends a string with its quotes.
-    static func append(_ text: String, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hexDigit(byte >> 4))
-                bytes.append(hexDigit(byte & 0xF))
-            default:
-                bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
 

@@ -1,6 +1,6 @@
 /// What stands between a meter's registers and the intake: the guards of its counters, and the choice of what is kept.
 ///
-/// One for each poll that recurs. Pure: values, instants and the clock's offset come in; readings, events and what has to
+/// One for each meter. Pure: values, instants and the clock's offset come in; readings, events and what has to
 /// be remembered over a restart go out.
 public struct ReadingGate: Sendable {
     private let ids: [PointID]

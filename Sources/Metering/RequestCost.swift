@@ -29,14 +29,14 @@ public struct RequestCost: Hashable, Sendable {
         byte = line.duration(ofCharacters: 1)
     }
 
-    /// The cost of requests to `meter` on `bus`, whose turnaround is `turnaround` where it was measured.
-    public init(of meter: Meter, on bus: BusSettings, turnaround: Duration = RequestCost.usualTurnaround) {
+    /// The cost of requests to `meter` on `bus`.
+    public init(of meter: Meter, on bus: BusSettings) {
         guard let line = bus.line else {
             self = .tcp
             return
         }
         let pause = meter.timing.or(bus.timing).pause ?? .zero
-        self.init(line: line, turnaround: turnaround, pause: pause)
+        self.init(line: line, turnaround: Self.usualTurnaround, pause: pause)
     }
 
     /// The time of one request for `span`, with its answer.

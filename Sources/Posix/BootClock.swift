@@ -19,9 +19,9 @@ public enum BootClock {
         return ClockOffset(nanoseconds: wall - (before + after) / 2)
     }
 
-    /// By how much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC, in nanoseconds: it changes by a suspend only, so that what is
-    /// `known` is kept as long as it can be true. The distance of two moments then comes out exactly as it was, though
-    /// this thread may have to wait between two looks at clocks.
+    /// By how much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC, in nanoseconds: it changes by a suspend only, so that
+    /// what was said before is said again as long as it can be true. The distance of two moments then comes out exactly as
+    /// it was, though this thread may have to wait between two looks at clocks.
     public static func lead() -> Int64 {
         let known = keptLead.load(ordering: .acquiring)
         let new = lead(known: known == .min ? nil : known)

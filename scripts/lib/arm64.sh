@@ -103,9 +103,8 @@ arm64_build() {
     local product output
     [ "$(id -u)" -eq 0 ] || skip "cross-building needs root, for chroot: sudo $0"
     # A container may forbid what the compiler's folder needs.
-    unshare --mount --propagation private bash -c 'mount -t proc proc "$0"' "$(mktemp -d "$CACHE/mount.XXXXXX")" \
-        2>/dev/null || skip "this machine permits no mounts, which cross-building needs."
-    rmdir "$CACHE"/mount.*
+    unshare --mount --propagation private mount -t proc proc /proc 2>/dev/null ||
+        skip "this machine permits no mounts, which cross-building needs."
     need_packages mmdebstrap || skip "mmdebstrap cannot be installed."
     mkdir -p "$ARM64/build"
     arm64_compiler

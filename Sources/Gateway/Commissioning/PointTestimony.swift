@@ -120,7 +120,7 @@ extension PointTestimony {
     }
 
     private static func halves(of words: [UInt16], _ order: WordOrder) -> Halves {
-        var words = order == .cdab || order == .dcba ? words.reversed() : words
+        var words = words.indices.map { words[order.place(ofWord: $0, of: words.count)] }
         if order.swapsBytes { words = words.map(\.byteSwapped) }
         let (low, above) = (words[words.count - 1], words[words.count - 2])
         // Negative numbers next to 0 are all ones above.

@@ -179,6 +179,7 @@ extension ScanReport.SunSpec {
             case .tooLong(let address): "the chain has too many models; looked at up to \(address)"
             }
     }
+
     /// Model 160 has as many DC inputs as its length says, and may have more than a definition reads.
     private static func note(
         on model: SunSpecDevice.Model, _ name: String?, _ catalogue: [MeterDefinition]

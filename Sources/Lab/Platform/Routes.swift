@@ -213,7 +213,7 @@ struct Routes: Sendable {
                 body.append(contentsOf: String(id).utf8)
                 body.append(contentsOf: ")\"".utf8)
             case .failure(let error):
-                JSON.append(persona.row(of: error), to: &body)
+                JSONString(persona.row(of: error)).append(to: &body)
             }
         }
         body.append(UInt8(ascii: "]"))

@@ -28,7 +28,7 @@ struct Renderer {
         if isCut { rows.removeLast() }
         if isCut, query.top > 0, let next = link(query.skip + query.top) {
             bytes.append(contentsOf: "\"@iot.nextLink\":".utf8)
-            JSON.append(next, to: &bytes)
+            JSONString(next).append(to: &bytes)
             bytes.append(UInt8(ascii: ","))
         }
         bytes.append(contentsOf: "\"value\":[".utf8)
@@ -75,7 +75,7 @@ struct Renderer {
         }
         if query.select == nil {
             name("@iot.selfLink")
-            JSON.append(own, to: &bytes)
+            JSONString(own).append(to: &bytes)
         }
         if wants("id") || wants("@iot.id") {
             name("@iot.id")
@@ -95,7 +95,7 @@ struct Renderer {
             if wants("resultTime") {
                 name("resultTime")
                 if let time = observation.resultTime {
-                    JSON.append(Timestamp(milliseconds: time).description, to: &bytes)
+                    JSONString(Timestamp(milliseconds: time).description).append(to: &bytes)
                 } else {
                     bytes.append(contentsOf: "null".utf8)
                 }
@@ -112,7 +112,7 @@ struct Renderer {
                 try append(expansion, of: row.id, own, from: database, to: &bytes)
             } else if query.select == nil {
                 name(relation.name + "@iot.navigationLink")
-                JSON.append("\(own)/\(relation.name)", to: &bytes)
+                JSONString("\(own)/\(relation.name)").append(to: &bytes)
             }
         }
         bytes.append(UInt8(ascii: "}"))
@@ -149,7 +149,7 @@ struct Renderer {
             bytes.append(UInt8(ascii: "]"))
             if rows.count > query.top {
                 bytes.append(contentsOf: ",\"\(relation.name)@iot.nextLink\":".utf8)
-                JSON.append("\(own)/\(relation.name)?$top=\(query.top)&$skip=\(query.top)", to: &bytes)
+                JSONString("\(own)/\(relation.name)?$top=\(query.top)&$skip=\(query.top)").append(to: &bytes)
             }
         } else if let row = rows.first {
             try append(row, of: relation.target, query, from: database, to: &bytes)
