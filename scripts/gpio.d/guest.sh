@@ -137,6 +137,37 @@ exact() {
     return 1
 }
 
+# kills ID CHIP OFFSET COUNT: kills the agent so often while pulses come at 100 Hz, at another moment of the second each
+# time. WORST is then the most pulses that one kill cost, INTERVAL the stated commit interval in ms.
+WORST=
+INTERVAL=
+kills() {
+    local round=0 before made lost
+    WORST=0
+    answers
+    INTERVAL=$(sed -n 's/.*"commitIntervalMilliseconds" : \([0-9]*\).*/\1/p' /tmp/status)
+    while [ $round -lt "$4" ]; do
+        round=$((round + 1))
+        before=$(pulses_of "$1")
+        begin_pulses "$2" "$3" --count 100000 --rate 100 --width 4 || return 1
+        usleep $((1500000 + round * 370000 % 1000000))
+        # The generator may be stopped within a pulse, which ends when nobody watches.
+        kill -STOP "$GENERATOR"
+        kill -KILL "$AGENT"
+        wait "$AGENT" 2>/dev/null
+        kill -TERM "$GENERATOR"
+        kill -CONT "$GENERATOR"
+        end_pulses
+        made=$(made pulses)
+        [ "${made:-0}" -gt 0 ] || { echo "the generator said nothing"; return 1; }
+        start_agent || return 1
+        eventually 10 watched "$1" || return 1
+        lost=$((before + made - $(pulses_of "$1")))
+        [ $lost -ge 0 ] || { echo "$made pulses made, $lost lost"; return 1; }
+        if [ $lost -gt $WORST ]; then WORST=$lost; fi
+    done
+}
+
 # --- The platform
 
 PLATFORM=
