@@ -33,6 +33,13 @@ public struct ProcessFigures: Sendable {
         diskBytes = Self.field("write_bytes:", in: try Self.text("/proc/\(id)/io"))
     }
 
+    /// User and system time of this process since its start, in seconds.
+    static var ownCPUSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
     private static func text(_ path: String) throws(PosixError) -> String {
         String(decoding: try File.read(path), as: UTF8.self)
     }

@@ -30,10 +30,10 @@ public enum SpoolBench {
         let points = try store.identify(load.keys)
         // The shapes are in the dictionary before the clock starts.
         try store.append(load.next(points), offset: offset)
-        let before = (wall: BootClock.now, cpu: cpuSeconds(), disk: diskBytes())
+        let before = (wall: BootClock.now, cpu: ProcessFigures.ownCPUSeconds, disk: diskBytes())
         try commit(commits, of: &load, points, to: store, delivering: delivering, offset: offset)
         return (
-            Double((BootClock.now - before.wall).wholeNanoseconds) / 1e9, cpuSeconds() - before.cpu,
+            Double((BootClock.now - before.wall).wholeNanoseconds) / 1e9, ProcessFigures.ownCPUSeconds - before.cpu,
             diskBytes() - before.disk, readingsPerCommit * commits
         )
     }
@@ -49,13 +49,6 @@ public enum SpoolBench {
             if let open { try store.settle(open, rejected: []) }
             open = try store.lease(uplink: "city", maximumReadings: 65_536, offset: offset)?.id
         }
-    }
-
-    private static func cpuSeconds() -> Double {
-        var usage = rusage()
-        getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-        let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
-        return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(microseconds) / 1e6
     }
 
     /// `write_bytes` of this process: what was sent to the block layer, 0 where the kernel does not count it.

@@ -5,7 +5,7 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Load.self])
+        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Load.self, Pulses.self])
 
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
@@ -55,6 +55,14 @@ struct BenchCommand: ParsableCommand {
             for isShared in [false, true] {
                 Output.line(try LoadBench(seconds: seconds, runs: max(1, runs), isShared: isShared).run())
             }
+        }
+    }
+
+    struct Pulses: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Pulses, counted by the decisions alone.")
+
+        func run() {
+            for line in PulseBench().run() { Output.line(line) }
         }
     }
 }
