@@ -99,6 +99,13 @@ extension Assembly {
         }
         let meaning = isContact ? contact(section) : pulses(section)
         guard let id, let place, let bias, let inverted, let location, let debounce, let meaning else { return nil }
+        if case .pulses(let pulses) = meaning.use, debounce > .zero, pulses.rule.minimumWidth > .zero,
+            debounce >= pulses.rule.minimumWidth
+        {
+            section.optional(.debounce)?.warning(
+                "takes pulses of \(pulses.rule.minimumWidth.wholeMilliseconds) ms, the least that count, for bounces",
+                hint: "less than half the shortest pulse, or none")
+        }
         let definition = MeterDefinition(
             model: isContact ? "contact" : "pulse-output", manufacturer: "unknown", product: id, status: .own,
             sources: [], points: meaning.points)
@@ -193,8 +200,10 @@ extension Assembly {
         else { return nil }
         return Meaning(
             use: .contact(ContactUse(heartbeat: heartbeat, active: active, inactive: inactive)),
-            points: [PointDefinition(name: "state", quantity: .state, unit: unit, kind: .state)], interval: heartbeat,
-            keep: .all)
+            points: [
+                PointDefinition(
+                    name: "state", quantity: .state, unit: unit, kind: .state, states: [inactive, active])
+            ], interval: heartbeat, keep: .all)
     }
 }
 

@@ -81,6 +81,11 @@ enum Entities {
                 $0.member("obis", definition.obis)
                 $0.member("kind", definition.kind.rawValue)
                 $0.member("point", point.key)
+                if !definition.states.isEmpty {
+                    $0.member("states") { states in
+                        for (value, name) in definition.states.enumerated() { states.member("\(value)", name) }
+                    }
+                }
             }
             $0.member("Thing") { $0.member("@iot.id", json: thing.json) }
             $0.member("Sensor") { $0.member("@iot.id", json: sensor.json) }

@@ -6,7 +6,8 @@ internal import Synchronization
 ///
 /// Flow: the kernel's edges, with their own times and numbers → `InputLogic` decides → readings, events and what has to
 /// be remembered go to the intake, to be committed together within a second → the status is published. A line that is
-/// not there, in use, or whose chip goes away is waited for.
+/// not there, in use, or whose chip goes away is waited for. A new configuration leaves the lines alone that it does not
+/// change: no edge is missed for it.
 public actor DigitalInputs {
     /// Something that a log should say.
     public enum Event: Sendable {
@@ -37,6 +38,8 @@ public actor DigitalInputs {
         var backoff = UnitBackoff(longest: DigitalInputs.longestWait)
         var failingSince: Instant?
         var error: GPIOError?
+        /// Readings for which the intake had no room, and which nothing that comes later says as well.
+        var waiting: [Reading] = []
 
         var isContact: Bool { if case .contact = settings.use { true } else { false } }
     }
@@ -53,6 +56,7 @@ public actor DigitalInputs {
     private nonisolated let waker: Waker
     private nonisolated let shared: Mutex<[InputStatus]>
     private nonisolated let questions = Mutex<[Question]>([])
+    private nonisolated let arrangement = Mutex<Arrangement?>(nil)
     private nonisolated let watchers = Mutex<[String: [@Sendable (LineEdge) -> Bool]]>([:])
     private nonisolated let isStopping = Atomic(false)
     private var entries: [Entry]
@@ -67,6 +71,16 @@ public actor DigitalInputs {
         var answer: @Sendable (MeterEvent?) -> Void
     }
 
+    /// What is to be watched from now on.
+    private struct Arrangement {
+        var settings: [InputSettings]
+        var ids: [String: PointID]
+        var memory: [String: String]
+    }
+
+    /// Changes of a contact, and totals with a remark, that wait at one input for room in the intake; the oldest go, and
+    /// are counted.
+    public static let mostWaiting = 1000
     /// The longest wait between two tries with a line that is not there.
     public static let longestWait = Duration.seconds(10)
     /// What a line's user is called: seen by others in `gpioinfo`.
@@ -80,18 +94,26 @@ public actor DigitalInputs {
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(PosixError) {
         waker = try Waker()
-        entries = settings.map { input in
-            let points = input.meter.points.compactMap { ids[$0.key] }
-            precondition(points.count == input.meter.points.count, "a point of \(input.id) has no number in the spool")
-            return Entry(
-                settings: input,
-                logic: InputLogic(
-                    input, ids: points, memory: memory, kernelDebounces: GPIOChips.interface > 1))
-        }
+        entries = settings.map { Self.entry($0, ids: ids, memory: memory) }
         self.intake = intake
         self.onEvent = onEvent
         shared = Mutex(settings.map { InputStatus(id: $0.id, line: $0.line.description) })
         executor = ThreadExecutor(name: "inputs")
+    }
+
+    private static func entry(_ input: InputSettings, ids: [String: PointID], memory: [String: String]) -> Entry {
+        let points = input.meter.points.compactMap { ids[$0.key] }
+        precondition(points.count == input.meter.points.count, "a point of \(input.id) has no number in the spool")
+        return Entry(
+            settings: input,
+            logic: InputLogic(input, ids: points, memory: memory, kernelDebounces: GPIOChips.interface > 1))
+    }
+
+    /// Watches the inputs `settings` from now on; those that are as before are watched all along. Totals go on where they
+    /// are here, where there is one, else where `memory` says.
+    public nonisolated func arrange(_ settings: [InputSettings], ids: [String: PointID], memory: [String: String]) {
+        arrangement.withLock { $0 = Arrangement(settings: settings, ids: ids, memory: memory) }
+        waker.wake()
     }
 
     /// What the inputs are doing. Never waits.
@@ -128,6 +150,7 @@ public actor DigitalInputs {
     /// Watches until `stop()`. Call once.
     public func run() async {
         while !isStopping.load(ordering: .acquiring) {
+            rearrange()
             attach()
             let ready = wait()
             // An edge costs the work for its own line only.
@@ -140,13 +163,40 @@ public actor DigitalInputs {
         // What the kernel still holds counts as well.
         for index in entries.indices { serve(index) }
         answerQuestions()
-        for index in entries.indices {
-            var output = InputLogic.Output()
-            entries[index].logic.finish(into: &output)
-            hand(output, of: index)
-        }
+        for index in entries.indices { finish(index) }
         entries.removeAll()
         executor.stop()
+    }
+
+    /// Hands over the interval under way.
+    private func finish(_ index: Int) {
+        var output = InputLogic.Output()
+        entries[index].logic.finish(into: &output)
+        hand(output, of: index)
+    }
+
+    /// Takes up a new configuration.
+    private func rearrange() {
+        guard let new = arrangement.withLock({ $0.take() }) else { return }
+        var memory = new.memory
+        for index in entries.indices {
+            serve(index)
+            if !new.settings.contains(entries[index].settings) { finish(index) }
+            memory.merge(entries[index].logic.memory) { _, now in now }
+        }
+        let before = status
+        // Lines that another input has now are let go of first.
+        entries.removeAll { !new.settings.contains($0.settings) }
+        entries = new.settings.map { settings in
+            entries.first { $0.settings == settings } ?? Self.entry(settings, ids: new.ids, memory: memory)
+        }
+        shared.withLock { status in
+            status = new.settings.map { settings in
+                before.first { $0.id == settings.id && $0.line == settings.line.description }
+                    ?? InputStatus(id: settings.id, line: settings.line.description)
+            }
+        }
+        for index in entries.indices { publish(index) }
     }
 
     // MARK: - Lines
@@ -241,21 +291,24 @@ public actor DigitalInputs {
     // MARK: - Hand-over
 
     private func hand(_ output: InputLogic.Output, of index: Int) {
-        let count = output.readings.count
-        let isTaken = count == 0 || intake.promise(count)
-        // A total goes on without its reading.
+        let readings = entries[index].waiting + output.readings
+        let isTaken = readings.isEmpty || intake.promise(readings.count, again: output.readings.isEmpty)
         intake.put(
-            isTaken ? output.readings : [], promised: isTaken ? count : 0, memory: output.memory,
+            isTaken ? readings : [], promised: isTaken ? readings.count : 0, memory: output.memory,
             events: output.events,
-            isUrgent: !output.memory.isEmpty || isTaken && count > 0 && entries[index].isContact)
-        if count > 0 {
-            shared.withLock { status in
-                if isTaken {
-                    status[index].readings += UInt64(count)
-                } else {
-                    status[index].skipped += UInt64(count)
-                }
-            }
+            isUrgent: !output.memory.isEmpty || isTaken && !readings.isEmpty && entries[index].isContact)
+        if isTaken {
+            entries[index].waiting.removeAll()
+        } else {
+            // A total is told by the next one as well.
+            let isContact = entries[index].isContact
+            entries[index].waiting = readings.filter { isContact || $0.remark != nil }.suffix(Self.mostWaiting)
+        }
+        let skipped = isTaken ? 0 : readings.count - entries[index].waiting.count
+        shared.withLock { status in
+            if isTaken { status[index].readings += UInt64(readings.count) }
+            status[index].skipped += UInt64(skipped)
+            status[index].waiting = entries[index].waiting.count
         }
         for event in output.events { onEvent(.happened(event)) }
     }
@@ -272,7 +325,7 @@ public actor DigitalInputs {
             }
             var output = InputLogic.Output()
             let isSet = entries[index].logic.set(
-                total: question.dial, by: question.who, at: BootClock.now, into: &output)
+                total: question.dial, by: question.who, at: BootClock.now, offset: BootClock.offset, into: &output)
             hand(output, of: index)
             publish(index)
             question.answer(isSet ? output.events.first : nil)

@@ -46,6 +46,8 @@ public struct InputStatus: Hashable, Sendable {
     public var changes: UInt64 = 0
     /// Readings handed over.
     public var readings: UInt64 = 0
-    /// Readings that found no room in the intake.
+    /// Readings that wait for room in the intake.
+    public var waiting = 0
+    /// Readings that found no room in the intake, and are told by later ones or lost.
     public var skipped: UInt64 = 0
 }

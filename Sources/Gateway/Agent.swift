@@ -13,7 +13,7 @@ internal import Spooling
 ///
 /// The main thread supervises: it waits for signals and for questions on the control socket. Each bus, the spool and
 /// each uplink runs on a thread of its own. SIGHUP replaces buses and uplinks by those of the configuration as it then
-/// stands, if it is right; the spool stays open. SIGTERM stops reading, commits what was read, and ends within 5 s.
+/// stands, if it is right; digital inputs that stay as they are go on counting. SIGTERM stops reading, commits what was read, and ends within 5 s.
 public final class Agent {
     /// Where the agent finds and keeps its things.
     public struct Options: Sendable {
@@ -82,7 +82,7 @@ public final class Agent {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
         }
         services = try Self.assemble(
-            configuration, spool: spool, directory: options.state, intake: intake, log: log)
+            configuration, spool: spool, directory: options.state, inputs: nil, intake: intake, log: log)
     }
 
     /// Runs until SIGTERM or SIGINT; throws when a new configuration finds the spool's disk gone, and when readings are
@@ -135,13 +135,13 @@ public final class Agent {
             services.buses.ask(question, for: asker)
         } else if question.hasPrefix(EdgeLine.word) {
             let input = String(question.dropFirst(EdgeLine.word.count))
-            if let inputs = services.inputs {
+            if let inputs = services.inputs?.inputs {
                 inputs.show(input, to: asker)
             } else {
                 _ = asker.send(EdgeLine.noInput.json)
             }
         } else if let question = TotalQuestion(text: question) {
-            question.ask(services.inputs, for: asker)
+            question.ask(services.inputs?.inputs, for: asker)
         } else if question.hasPrefix(TraceLine.word) {
             services.trace(String(question.dropFirst(TraceLine.word.count)), for: asker)
         } else {
@@ -152,7 +152,7 @@ public final class Agent {
     private func report() -> StatusReport {
         StatusReport(
             configuration: configuration, buses: services.buses.map(\.status),
-            inputs: services.inputs?.status ?? [], spool: spool.status, intake: intake,
+            inputs: services.inputs?.inputs.status ?? [], spool: spool.status, intake: intake,
             uplinks: services.uplinks.map(\.status), refusal: refusal, started: started, now: BootClock.now,
             offset: BootClock.offset)
     }
@@ -187,7 +187,7 @@ public final class Agent {
             refuse(error)
         }
         services = try Self.assemble(
-            configuration, spool: spool, directory: options.state, intake: intake, log: log)
+            configuration, spool: spool, directory: options.state, inputs: services.inputs, intake: intake, log: log)
         startServices()
     }
 
@@ -198,15 +198,19 @@ public final class Agent {
     }
 
     private func startServices() {
-        let services = services
+        let uplinks = services.uplinks
         let spool = spool
-        blocking(on: spool.thread) { await spool.onCommit { services.notifyUplinks() } }
+        blocking(on: spool.thread) { await spool.onCommit { for uplink in uplinks { uplink.notify() } } }
         services.start()
     }
 
     private func end() throws(AgentError) {
         log.notice("ending: finishing the commit")
+        services.inputs?.inputs.stop()
         if !services.stop(within: Self.stopLimit) { log.warning("a bus did not stop in time; it is left behind") }
+        if let inputs = services.inputs, !inputs.end(within: .milliseconds(500)) {
+            log.warning("the inputs did not stop in time; what they counted last is lost")
+        }
         spool.stop()
         if spoolEnded.wait(timeout: .now() + Self.stopLimit) == .timedOut {
             throw AgentError(
@@ -242,12 +246,14 @@ public final class Agent {
     }
 
     private static func assemble(
-        _ configuration: AgentConfiguration, spool: Spool, directory: String, intake: Intake, log: Logger
+        _ configuration: AgentConfiguration, spool: Spool, directory: String, inputs: InputService?, intake: Intake,
+        log: Logger
     ) throws(AgentError) -> Services {
         let ids = try identify(configuration, spool: spool)
         let memory = try orAgentError(spool) { () async throws(SpoolError) in try await spool.memory() }
         return try Services(
-            configuration, ids: ids, memory: memory, spool: spool, directory: directory, intake: intake, log: log)
+            configuration, ids: ids, memory: memory, spool: spool, directory: directory, inputs: inputs, intake: intake,
+            log: log)
     }
 
     /// The spool's whole dictionary, with every point of the configuration in it.

@@ -14,6 +14,8 @@ struct PointNote: Codable, Hashable {
     /// `text` where its values are texts, else nothing.
     var type: String?
     var obis: String?
+    /// What the values 0, 1 … are called.
+    var states: [String]?
     var model: String
     var manufacturer: String
     var product: String
@@ -30,6 +32,7 @@ struct PointNote: Codable, Hashable {
         kind = point.definition.kind.rawValue
         type = point.definition.isText ? RegisterType.text.rawValue : nil
         obis = point.definition.obis
+        states = point.definition.states.isEmpty ? nil : point.definition.states
         model = meter.definition.model
         manufacturer = meter.definition.manufacturer
         product = meter.definition.product
@@ -39,12 +42,12 @@ struct PointNote: Codable, Hashable {
         place = meter.location.name
     }
 
-    /// The notes of every point of a configuration, by key.
-    static func all(of configuration: AgentConfiguration) -> [String: String] {
+    /// The notes of every point of a configuration, or of one of its meters, by key.
+    static func all(of configuration: AgentConfiguration, only meter: Meter? = nil) -> [String: String] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var notes: [String: String] = [:]
-        for meter in configuration.things {
+        for meter in meter.map({ [$0] }) ?? configuration.things {
             for point in meter.points {
                 // Strings can always be encoded.
                 guard let data = try? encoder.encode(PointNote(point, of: meter)) else { continue }
@@ -74,7 +77,7 @@ struct PointNote: Codable, Hashable {
         else { return nil }
         let point = PointDefinition(
             name: point, quantity: quantity, unit: unit, kind: kind, type: type.flatMap(RegisterType.init) ?? .bit,
-            obis: obis)
+            obis: obis, states: states ?? [])
         let definition = MeterDefinition(
             model: model, manufacturer: manufacturer, product: product, status: .own,
             sources: source.map { [$0] } ?? [],

@@ -9,21 +9,22 @@ internal import Posix
 internal import Spooling
 internal import Synchronization
 
-/// The buses, inputs and uplinks of one configuration: started together, and stopped together when it is replaced.
+/// The buses, inputs and uplinks of one configuration: started together, and stopped together when it is replaced. The
+/// inputs alone go on meanwhile: an edge that nobody watches is lost.
 struct Services {
     let buses: [ModbusBus]
-    /// Nil where there is none.
-    let inputs: DigitalInputs?
+    /// Nil where there was never one.
+    let inputs: InputService?
     let uplinks: [UplinkRunner]
     private let taps: [String: BusTap]
     private let source: SpoolSource
     private let running = DispatchGroup()
 
     /// Puts together what `configuration` asks for; `ids` holds the spool's number of every point key, `memory` what the
-    /// spool remembers of meters, `directory` is the spool's.
+    /// spool remembers of meters, `directory` is the spool's, `inputs` those that run already.
     init(
         _ configuration: AgentConfiguration, ids: [String: PointID], memory: [String: String], spool: Spool,
-        directory: String, intake: Intake, log: Logger
+        directory: String, inputs running: InputService?, intake: Intake, log: Logger
     ) throws(AgentError) {
         buses = configuration.buses.compactMap { bus in
             let meters = configuration.meters.filter { $0.bus == bus.id }
@@ -42,10 +43,15 @@ struct Services {
             }
         }
         taps = Dictionary(uniqueKeysWithValues: buses.map { ($0.settings.id, BusTap()) })
-        do {
-            inputs = try Self.inputs(configuration.inputs, ids: ids, memory: memory, intake: intake, log: log)
-        } catch {
-            throw AgentError(code: .system, message: "\(error)", hint: nil)
+        if let running {
+            running.inputs.arrange(configuration.inputs, ids: ids, memory: memory)
+            inputs = running
+        } else {
+            do {
+                inputs = try InputService(configuration.inputs, ids: ids, memory: memory, intake: intake, log: log)
+            } catch {
+                throw AgentError(code: .system, message: "\(error)", hint: nil)
+            }
         }
         let plan = DeliveryPlan(gateway: configuration.gateway, meters: configuration.things, ids: ids) { keys in
             try PointNote.meters(of: keys, directory: directory)
@@ -59,29 +65,11 @@ struct Services {
         }
     }
 
-    private static func inputs(
-        _ settings: [InputSettings], ids: [String: PointID], memory: [String: String], intake: Intake, log: Logger
-    ) throws(PosixError) -> DigitalInputs? {
-        guard !settings.isEmpty else { return nil }
-        return try DigitalInputs(settings, ids: ids, memory: memory, intake: intake) { event in
-            switch event {
-            case .failing(let input, let error): log.warning("input \(input): \(error); \(error.hint)")
-            case .recovered(let input, let after): log.notice("input \(input): watched again after \(after.rounded)")
-            case .happened(let event): log.notice("\(event.subject) \(event.kind.text)")
-            }
-        }
-    }
-
     /// Starts every loop.
     func start() {
         for bus in buses { launch(on: bus.thread) { await bus.run() } }
-        if let inputs { launch(on: inputs.thread) { await inputs.run() } }
+        inputs?.start()
         for uplink in uplinks { launch(on: uplink.thread) { await uplink.run() } }
-    }
-
-    /// Tells the uplinks that readings were committed.
-    func notifyUplinks() {
-        for uplink in uplinks { uplink.notify() }
     }
 
     /// Shows the frames of the bus called `id` to `asker` from now on.
@@ -93,14 +81,13 @@ struct Services {
         tap.add(asker, to: bus)
     }
 
-    /// Stops every loop and waits for them; returns whether all ended in time.
+    /// Stops every loop but the inputs' and waits for it; returns whether all ended in time.
     ///
     /// A bus may be waiting for a slow meter's answer; nothing is lost by not waiting for it.
     func stop(within limit: DispatchTimeInterval) -> Bool {
         for uplink in uplinks { uplink.stop() }
         source.stop()
         for bus in buses { bus.stop() }
-        inputs?.stop()
         for tap in taps.values { tap.end("the agent ends, or has a new configuration") }
         return running.wait(timeout: .now() + limit) == .success
     }

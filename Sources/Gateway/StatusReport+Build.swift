@@ -126,6 +126,11 @@ extension StatusReport {
         }
         for input in inputs {
             if let error = input.error { add("input \(input.id): line \(input.line): \(error)", input.hint) }
+            if input.waiting > 0 || input.skipped > 0 {
+                add(
+                    "input \(input.id): \(input.waiting) readings wait for room in the intake, \(input.skipped) found none",
+                    "the intake is full: look at the spool. Pulses are counted all the same")
+            }
             if !input.noticesLosses {
                 add(
                     "input \(input.id): lost edges cannot be noticed with libgpiod 1",

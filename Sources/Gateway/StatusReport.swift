@@ -156,6 +156,8 @@ public struct StatusReport: Codable, Sendable {
         public var pulses: UInt64?
         /// What flows now, in the rate's unit; absent before two pulses were seen.
         public var rate: Double?
+        /// The rate's unit as people write it: `m³/h`.
+        public var rateSymbol: String?
         /// Age of the last pulse.
         public var lastPulseAgeMilliseconds: Int64?
         /// Width of the last pulse.
@@ -176,6 +178,10 @@ public struct StatusReport: Codable, Sendable {
         public var changes: UInt64
         /// Readings handed over since the start.
         public var readings: UInt64
+        /// Readings that wait for room in the intake.
+        public var waiting: Int
+        /// Readings that found no room in the intake, since the start.
+        public var skipped: UInt64
         /// Why the line is not watched.
         public var error: String?
         /// What to look at.

@@ -16,7 +16,7 @@ public struct InputLogic: Sendable {
     }
 
     private enum State {
-        case pulses(PulseCounter, PulseTotal, PulseRate?)
+        case pulses(PulseCounter, PulseRate?)
         case contact(ContactState)
     }
 
@@ -28,15 +28,19 @@ public struct InputLogic: Sendable {
     private let ids: [PointID]
     /// By point: which readings are kept.
     private var filters: [KeepFilter]
-    private let remembered: String?
+    /// The total of a pulse input, which is known before its line is.
+    public private(set) var total: PulseTotal?
     private var state: State?
     private var filter: LineDebounce?
+    private var watchedSince = Instant(nanoseconds: 0)
     private var awaySince: Instant?
     private var nextSlot: Timestamp?
     private var hasNews = false
     /// Lost edges and recovered pulses since the last reading.
     private var lost: (edges: UInt64, pulses: UInt64) = (0, 0)
-    private var preset: Remark?
+    /// What the configuration changed about the total since it was counted, until it is told.
+    private var change: PulseTotal.Change?
+
     /// The logic of `settings`; `ids` are the spool's numbers of its meter's points, total or state first, then the rate.
     public init(
         _ settings: InputSettings, ids: [PointID], memory: [String: String] = [:], kernelDebounces: Bool = true
@@ -47,7 +51,13 @@ public struct InputLogic: Sendable {
         self.ids = ids
         filters = settings.meter.points.map { KeepFilter($0.keep, kind: $0.definition.kind) }
         self.kernelDebounces = kernelDebounces
-        remembered = memory[Self.name(of: settings.id)]
+        guard case .pulses(let pulses) = settings.use, let unit = settings.meter.points.first?.definition.unit else {
+            return
+        }
+        let known = PulseTotal.restored(
+            memory[Self.name(of: settings.id)], perUnit: pulses.perUnit, unit: unit.ucum)
+        (total, change) = known
+        hasNews = change != nil
     }
 
     /// The name under which a total is remembered.
@@ -56,13 +66,9 @@ public struct InputLogic: Sendable {
     // MARK: - What the status shows
 
     /// The counter of a pulse input, once the line was found.
-    public var counter: PulseCounter? { if case .pulses(let counter, _, _) = state { counter } else { nil } }
-    /// The total of a pulse input: from the memory as long as the line was not found.
-    public var total: PulseTotal? {
-        if case .pulses(_, let total, _) = state { return total }
-        guard case .pulses(let pulses) = use else { return nil }
-        return PulseTotal(perUnit: pulses.perUnit, memory: remembered)
-    }
+    public var counter: PulseCounter? { if case .pulses(let counter, _) = state { counter } else { nil } }
+    /// What has to be remembered of it at any time: the total.
+    public var memory: [String: String] { total.map { [Self.name(of: id): $0.memory] } ?? [:] }
     /// The state of a contact, once the line was found.
     public var contact: ContactState? { if case .contact(let contact) = state { contact } else { nil } }
     /// Edges that bounced, where this program filters them.
@@ -70,8 +76,8 @@ public struct InputLogic: Sendable {
 
     /// The rate now.
     public func rate(at now: Instant) -> Double? {
-        guard case .pulses(let counter, _, let rate?) = state else { return nil }
-        return rate.value(last: counter.last, spacing: counter.spacing, at: now)
+        guard case .pulses(let counter, let rate?) = state else { return nil }
+        return rate.value(last: counter.last, spacing: counter.spacing, since: watchedSince, at: now)
     }
 
     // MARK: - Events
@@ -79,15 +85,16 @@ public struct InputLogic: Sendable {
     /// The line is watched from now on, and is at `level`.
     public mutating func attach(level: Bool, at now: Instant) -> Output {
         var output = Output()
+        watchedSince = now
         filter = kernelDebounces ? nil : LineDebounce(period: period, level: level)
         if let awaySince {
             self.awaySince = nil
             output.events.append(MeterEvent(subject: id, instant: now, kind: .away(now - awaySince)))
         }
         switch state {
-        case .pulses(var counter, let total, let rate):
+        case .pulses(var counter, let rate):
             counter.resume(level: level)
-            state = .pulses(counter, total, rate)
+            state = .pulses(counter, rate)
         case .contact(var contact):
             if let report = contact.resume(level: level, at: now) { output.readings.append(reading(report)) }
             state = .contact(contact)
@@ -114,23 +121,19 @@ public struct InputLogic: Sendable {
         for edge in passed { pass(edge, &output) }
     }
 
-    /// The total is `dial` now, says `who`.
-    public mutating func set(total dial: ExactDecimal, by who: String, at now: Instant, into output: inout Output)
-        -> Bool
-    {
-        guard var total else { return false }
-        let before = total.value
-        total.set(dial: dial)
-        if case .pulses(let counter, _, let rate) = state {
-            state = .pulses(counter, total, rate)
-        } else {
-            begin(false, total)
-        }
-        preset = .preset(before: before, by: who)
+    /// The total is `dial` now, says `who`: a reading, an event and something to remember.
+    public mutating func set(
+        total dial: ExactDecimal, by who: String, at now: Instant, offset: ClockOffset, into output: inout Output
+    ) -> Bool {
+        guard let before = total?.value else { return false }
+        total?.set(dial: dial)
         hasNews = true
+        remember(at: now, &output)
         output.events.append(
-            MeterEvent(subject: id, instant: now, kind: .preset(before: before, value: total.value, by: who)))
-        remember(&output)
+            MeterEvent(subject: id, instant: now, kind: .preset(before: before, value: .decimal(dial), by: who)))
+        hand(
+            Reading(point: ids[0], instant: now, value: .decimal(dial), remark: .preset(before: before, by: who)),
+            offset, &output)
         return true
     }
 
@@ -147,7 +150,7 @@ public struct InputLogic: Sendable {
             state = .contact(contact)
         case nil: break
         }
-        remember(&output)
+        remember(at: now, &output)
     }
 
     /// Hands over the intervals under way: the agent ends.
@@ -167,14 +170,13 @@ public struct InputLogic: Sendable {
 
     // MARK: - Within
 
-    private mutating func begin(_ level: Bool, _ known: PulseTotal? = nil) {
+    private mutating func begin(_ level: Bool) {
         switch use {
         case .pulses(let pulses):
             let rate =
                 ids.count > 1
                 ? PulseRate(perPulse: 1 / pulses.perUnit.approximate, silence: pulses.silence) : nil
-            let total = known ?? PulseTotal(perUnit: pulses.perUnit, memory: remembered)
-            state = .pulses(PulseCounter(pulses.rule, level: level), total, rate)
+            state = .pulses(PulseCounter(pulses.rule, level: level), rate)
         case .contact(let contact):
             state = .contact(ContactState(heartbeat: contact.heartbeat, level: level))
         }
@@ -182,11 +184,11 @@ public struct InputLogic: Sendable {
 
     private mutating func pass(_ edge: LineEdge, _ output: inout Output) {
         switch state {
-        case .pulses(var counter, var total, let rate):
+        case .pulses(var counter, let rate):
             let before = counter.recovered
             let outcome = counter.take(edge)
-            total.add(outcome.pulses)
-            state = .pulses(counter, total, rate)
+            total?.add(outcome.pulses)
+            state = .pulses(counter, rate)
             if outcome.pulses > 0 { hasNews = true }
             tell(outcome.lostEdges, pulses: counter.recovered - before, at: edge.instant, &output)
         case .contact(var contact):
@@ -205,7 +207,7 @@ public struct InputLogic: Sendable {
     }
 
     private mutating func readTotal(at now: Instant, _ offset: ClockOffset, _ output: inout Output) {
-        guard case .pulses(let pulses) = use, case .pulses(_, let total, _) = state else { return }
+        guard case .pulses(let pulses) = use, case .pulses = state else { return }
         let time = offset.timestamp(of: now)
         let length = max(1, pulses.interval.wholeMilliseconds)
         let slot = Timestamp(milliseconds: (time.milliseconds / length + 1) * length)
@@ -216,19 +218,7 @@ public struct InputLogic: Sendable {
         // A clock that was set back leaves the slot far ahead.
         guard time >= next || next.milliseconds - time.milliseconds > length else { return }
         nextSlot = slot
-        var reading = Reading(point: ids[0], instant: now, value: total.value)
-        // What happens on a line that cannot be watched is not known.
-        if awaySince != nil { reading.quality = .uncertain }
-        if lost.edges > 0 {
-            reading.quality = .uncertain
-            reading.remark = .recovered(pulses: lost.pulses, lostEdges: lost.edges)
-            lost = (0, 0)
-        }
-        if let preset {
-            reading.remark = preset
-            self.preset = nil
-        }
-        filters[0].take(reading, offset: offset) { output.readings.append($0) }
+        hand(total(at: now), offset, &output)
         guard ids.count > 1 else { return }
         if awaySince == nil, let rate = rate(at: now) {
             let reading = Reading(point: ids[1], instant: now, value: .float(Float(rate)))
@@ -238,13 +228,33 @@ public struct InputLogic: Sendable {
         }
     }
 
+    /// The total as a reading, with what it has to tell.
+    private mutating func total(at now: Instant) -> Reading {
+        var reading = Reading(point: ids[0], instant: now, value: total?.value ?? .decimal(.zero))
+        // What happens on a line that cannot be watched is not known.
+        if awaySince != nil { reading.quality = .uncertain }
+        if lost.edges > 0 || lost.pulses > 0 {
+            reading.quality = .uncertain
+            reading.remark = .recovered(pulses: lost.pulses, lostEdges: lost.edges)
+            lost = (0, 0)
+        }
+        return reading
+    }
+
+    private mutating func hand(_ total: Reading, _ offset: ClockOffset, _ output: inout Output) {
+        filters[0].take(total, offset: offset) { output.readings.append($0) }
+    }
+
     private func reading(_ report: ContactState.Report) -> Reading {
         Reading(point: ids[0], instant: report.instant, value: .decimal(ExactDecimal(report.isActive ? 1 : 0)))
     }
 
-    private mutating func remember(_ output: inout Output) {
+    private mutating func remember(at now: Instant, _ output: inout Output) {
         guard hasNews, let total else { return }
         hasNews = false
         output.memory[Self.name(of: id)] = total.memory
+        guard let change else { return }
+        self.change = nil
+        output.events.append(MeterEvent(subject: id, instant: now, kind: .recounted(change, value: total.value)))
     }
 }

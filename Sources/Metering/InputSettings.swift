@@ -98,11 +98,13 @@ public struct ContactUse: Hashable, Sendable {
 extension PointDefinition {
     /// A point that is in no register: a digital input's, or one that nobody reads any more.
     public init(
-        name: String, quantity: Quantity, unit: Unit, kind: PointKind, type: RegisterType = .bit, obis: String? = nil
+        name: String, quantity: Quantity, unit: Unit, kind: PointKind, type: RegisterType = .bit, obis: String? = nil,
+        states: [String] = []
     ) {
         self.init(
             name: name, quantity: quantity, unit: unit, kind: kind, function: .discrete, address: 0, type: type,
             obis: obis)
+        self.states = states
     }
 }
 

@@ -50,11 +50,11 @@ public final class Intake: Sendable {
 
     /// Promises room for `count` readings, or counts a skipped poll and returns false.
     ///
-    /// A promise is redeemed by one `put(_:promised:)`.
-    public func promise(_ count: Int) -> Bool {
+    /// A promise is redeemed by one `put(_:promised:)`. What asks again for readings that it kept skips no poll.
+    public func promise(_ count: Int, again: Bool = false) -> Bool {
         state.withLock { state in
             guard state.content.readings.count + state.promised + count <= capacity else {
-                state.skippedPolls += 1
+                if !again { state.skippedPolls += 1 }
                 return false
             }
             state.promised += count
@@ -107,6 +107,9 @@ public final class Intake: Sendable {
             state.content.add(events)
         }
     }
+
+    /// What has to be remembered and is not committed yet.
+    public var memory: [String: String] { state.withLock { $0.content.memory } }
 
     /// How many readings wait, and how many polls were skipped for want of room.
     public var fill: (waiting: Int, skippedPolls: UInt64) {

@@ -22,6 +22,8 @@ public struct MeterEvent: Hashable, Sendable {
         case away(Duration)
         /// A person set a total.
         case preset(before: Value, value: Value, by: String)
+        /// The configuration says otherwise how a total is counted; it is `value` now.
+        case recounted(PulseTotal.Change, value: Value)
     }
 
     /// The meter's name, or the key of its point.
@@ -53,6 +55,7 @@ extension MeterEvent.Kind {
         case .lostEdges: "edges-lost"
         case .away: "line-away"
         case .preset: "total-set"
+        case .recounted: "counted-otherwise"
         }
     }
 
@@ -72,6 +75,10 @@ extension MeterEvent.Kind {
         case .away(let time):
             "could not be watched for \(max(1, time.wholeMilliseconds / 1000)) s; pulses meanwhile are not known"
         case .preset(let before, let value, let who): "was set from \(before) to \(value) by \(who)"
+        case .recounted(.scale(let from, let to), let value):
+            "stays at \(value); its pulses count \(to) for one unit from now on, before \(from)"
+        case .recounted(.unit(let from, let before), _):
+            "begins with nothing in its new unit, before \(before) \(from): set it with parthe input set-total"
         case .swap(let old, let new): "is another device: serial number \(new), before \(old)"
         }
     }

@@ -45,6 +45,8 @@ public struct PointDefinition: Hashable, Sendable {
     public var rollover: ExactDecimal?
     /// Which of its readings are kept, where that is not the meter's rule.
     public var keep: KeepPolicy?
+    /// What its values 0, 1 … are called, where they are states: `closed`, `open`.
+    public var states: [String] = []
 
     /// A point with every property given.
     public init(

@@ -70,8 +70,10 @@ public struct PulseCounter: Hashable, Sendable {
     private var sequence: UInt32? = 0
     /// Whether an edge has told the level: the level asked for may be older or younger than the first edge.
     private var isSettled = false
-    /// When the last pulse that was counted ended.
+    /// When the last pulse that was counted ended; the edge that told of it, where its own was lost.
     public private(set) var last: Instant?
+    /// Whether that is its own edge.
+    private var lastIsExact = false
     /// From the last pulse but one to the last.
     public private(set) var spacing: Duration?
     /// The width of the last pulse that was counted.
@@ -115,6 +117,7 @@ public struct PulseCounter: Hashable, Sendable {
         sequence = 0
         isSettled = false
         spacing = nil
+        lastIsExact = false
     }
 
     /// Between the last edge and this one the line changed and changed back.
@@ -138,8 +141,8 @@ public struct PulseCounter: Hashable, Sendable {
         }
         count += 1
         outcome.pulses += 1
-        spacing = last.map { instant - $0 }
-        last = instant
+        spacing = lastIsExact ? last.map { instant - $0 } : nil
+        (last, lastIsExact) = (instant, true)
         self.width = width
     }
 
@@ -172,7 +175,7 @@ public struct PulseCounter: Hashable, Sendable {
         guard ended > 0 else { return }
         outcome.pulses += ended
         count += ended
-        last = instant
+        (last, lastIsExact) = (instant, false)
         spacing = nil
         width = nil
     }

@@ -14,12 +14,12 @@ public struct PulseRate: Hashable, Sendable {
         self.silence = silence
     }
 
-    /// The rate at `now`; nil before two pulses were seen.
-    public func value(last: Instant?, spacing: Duration?, at now: Instant) -> Double? {
-        guard let last else { return nil }
-        let waited = now - last
+    /// The rate at `now` of a line that is watched since `since`; nil before two pulses were seen, or none for `silence`.
+    /// What came before `since` says nothing: the line was not watched in between.
+    public func value(last: Instant?, spacing: Duration?, since: Instant, at now: Instant) -> Double? {
+        let waited = now - max(last ?? since, since)
         if waited >= silence { return 0 }
-        guard let spacing, spacing > .zero else { return nil }
+        guard let last, last >= since, let spacing, spacing > .zero else { return nil }
         let hours: Double = max(spacing, waited) / Duration.seconds(3600)
         return perPulse / hours
     }

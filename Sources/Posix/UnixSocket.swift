@@ -72,7 +72,7 @@ public struct UnixListener: ~Copyable {
 
 /// Who asked a question at a Unix socket, and waits for the answer. Closed when nobody holds it any more.
 public final class UnixAsker: Sendable {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor

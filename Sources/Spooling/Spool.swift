@@ -118,9 +118,9 @@ public actor Spool {
         return store.dictionary
     }
 
-    /// What the agent has to remember over a restart, by name.
+    /// What the agent has to remember over a restart, by name: what is committed, and what waits for it.
     public func memory() throws(SpoolError) -> [String: String] {
-        try opened().memory()
+        try opened().memory().merging(intake.memory) { _, new in new }
     }
 
     /// Commits until `stop()`, then once more. Call once.

@@ -104,7 +104,10 @@ struct StatusPage {
     private func line(_ input: StatusReport.Input) -> String {
         let place = Terminal.left(input.id, 18) + " " + Terminal.left(input.line, 12) + " "
         if let error = input.error {
-            return place + Terminal.paint(Terminal.cut(error, width == .max ? .max : max(8, width - 32)), .red)
+            // What was counted before stands.
+            let total = input.total.map { "\($0) \(input.symbol ?? "")  " } ?? ""
+            let room = width == .max ? .max : max(8, width - 32 - total.count)
+            return place + total + Terminal.paint(Terminal.cut(error, room), .red)
         }
         if let state = input.state {
             let since = input.stateAgeMilliseconds.map { " for \(span($0))" } ?? ""
@@ -112,9 +115,14 @@ struct StatusPage {
         }
         guard let total = input.total else { return place + "waiting" }
         var parts = ["\(total) \(input.symbol ?? "")"]
+        if let rate = input.rate, let symbol = input.rateSymbol {
+            parts.append("\((rate * 1000).rounded() / 1000) \(symbol)")
+        }
         parts.append(input.lastPulseAgeMilliseconds.map { "last pulse \(span($0)) ago" } ?? "no pulse yet")
+        if let pulses = input.pulses, lines == .max { parts.append("\(pulses) pulses ever") }
         for (count, what) in [
-            (input.lostEdges, "lost edges"), (input.tooShort, "too short"), (input.tooLong, "too long"),
+            (input.lostEdges, "lost edges"), (input.recovered, "counted by number"), (input.tooShort, "too short"),
+            (input.tooLong, "too long"),
             (input.tooFast, "too fast to see"),
             (input.bounces, "bounces"),
         ] where count > 0 {

@@ -135,6 +135,18 @@ import Testing
         #expect(String(decoding: number, as: UTF8.self).contains("OM_Measurement"))
     }
 
+    /// Who reads a contact's 0 and 1 is told what they mean.
+    @Test func theDatastreamOfAContactNamesItsStates() throws {
+        let definition = PointDefinition(
+            name: "state", quantity: .state, unit: try #require(Unit(ucum: "1")), kind: .state,
+            states: ["closed", "open"])
+        let body = Entities.datastream(
+            Point(meter: "door", definition: definition, interval: .seconds(1)), name: "gw-test/door/state",
+            thing: EntityID(integer: "1")!, sensor: EntityID(text: "s"), observedProperty: EntityID(integer: "3")!)
+        #expect(String(decoding: body, as: UTF8.self).contains(#""states":{"0":"closed","1":"open"}}"#))
+        _ = try JSON(body)
+    }
+
     @Test func aTextIsAJSONString() throws {
         let text = #"V2 "ä" \ /"#
         let reading = SpooledReading(

@@ -135,31 +135,23 @@ import Testing
         let rig = try Rig(count: 1)
         try rig.agent.start()
         _ = try await rig.status { $0.spool.bytes > 100_000 && $0.uplinks.contains { $0.delivered > 0 } }
-        try limitFiles(of: rig, to: "8000")
+        try rig.limitFiles(to: "8000")
         let failing = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
         #expect(failing.problems.first.map { $0.what.hasPrefix("spool:") && $0.hint != nil } ?? false)
         rig.agent.reload()
         #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("refused, the old one goes on") })
         _ = try await rig.status { $0.spool.waiting > failing.spool.waiting && $0.meters[0].readings > 0 }
-        try limitFiles(of: rig, to: "unlimited")
+        try rig.limitFiles(to: "unlimited")
         rig.agent.reload()
         _ = try await rig.status { $0.problems.isEmpty && $0.uplinks.contains { $0.delivered > 0 } }
 
-        try limitFiles(of: rig, to: "8000")
+        try rig.limitFiles(to: "8000")
         _ = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
         #expect(try await rig.agent.terminate() == 73)
         #expect(rig.agent.log.contains("could not be committed and are lost"), "\(rig.agent.log)")
         #expect(!rig.agent.log.contains("did not stop"), "\(rig.agent.log)")
         try rig.agent.start()
         #expect(try await rig.settle().isClean)
-    }
-
-    /// The size that files of the running agent may have: one that the spool has passed already, but not the log, is a
-    /// disk that fails.
-    private func limitFiles(of rig: Rig, to size: String) throws {
-        let process = try #require(rig.agent.processID)
-        let child = try ChildProcess("prlimit", ["--pid", "\(process)", "--fsize=\(size):unlimited"], log: "/dev/null")
-        #expect(child.wait() == 0, "prlimit (util-linux) does not work")
     }
 
     /// A second agent on the same spool or socket is refused with a sentence, and harms nothing.

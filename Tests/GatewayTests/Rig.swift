@@ -91,6 +91,14 @@ final class Rig {
         return report
     }
 
+    /// The size that files of the running agent may have: one that the spool has passed already, but not the log, is a
+    /// disk that fails.
+    func limitFiles(to size: String) throws {
+        let process = try #require(agent.processID)
+        let child = try ChildProcess("prlimit", ["--pid", "\(process)", "--fsize=\(size):unlimited"], log: "/dev/null")
+        #expect(child.wait() == 0, "prlimit (util-linux) does not work")
+    }
+
     /// Stops the meters, lets the agent deliver everything, ends it in order, and compares spool and platform.
     func settle(within seconds: Double = 60) async throws -> AuditComparison {
         meters.stop()

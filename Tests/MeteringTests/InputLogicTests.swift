@@ -82,14 +82,16 @@ private struct Driven {
         // 100 pulses a cubic metre, one a second: 36 m³/h.
         #expect(input.rates.count == 3 && input.rates.allSatisfy { abs($0 - 36) < 1e-4 })
         #expect(input.output.readings[0].instant == at(10_100))
-        #expect(input.output.memory == ["input gas": "30 0 0"])
+        #expect(input.output.memory == ["input gas": "30 0 0 100 m3"])
     }
 
     @Test("ESPHome #3707, ESPEasy #2268, Tasmota #7766: a total is there after a restart, exactly")
     func totalsOutliveARestart() {
         var first = Driven(Driven.pulses())
         first.attach()
-        #expect(first.logic.set(total: ExactDecimal("12345.678")!, by: "eva", at: at(5), into: &first.output))
+        #expect(
+            first.logic.set(
+                total: ExactDecimal("12345.678")!, by: "eva", at: at(5), offset: Driven.offset, into: &first.output))
         for index in 0..<7 { first.pulse(at: Double(index) * 100) }
         first.advance(to: 1000)
         var second = Driven(Driven.pulses(), memory: first.output.memory)
@@ -99,7 +101,7 @@ private struct Driven {
         second.advance(to: 1000)
         second.advance(to: 10_000)
         #expect(second.totals == ["12345.758"])
-        #expect(second.output.memory == ["input gas": "8 0 12345.678"])
+        #expect(second.output.memory == ["input gas": "8 0 12345.678 100 m3"])
     }
 
     @Test func aPresetIsAnEventAndARemark() {
@@ -107,12 +109,15 @@ private struct Driven {
         input.attach()
         input.advance(to: 100)
         input.pulse(at: 200)
-        #expect(input.logic.set(total: ExactDecimal("99.5")!, by: "eva", at: at(500), into: &input.output))
-        input.advance(to: 10_001)
-        #expect(input.totals == ["99.5"])
+        #expect(
+            input.logic.set(
+                total: ExactDecimal("99.5")!, by: "eva", at: at(500), offset: Driven.offset, into: &input.output))
+        // At once: an agent that ends before the next reading has told it.
+        #expect(input.totals == ["99.5"] && input.output.readings[0].instant == at(500))
         #expect(input.output.readings[0].remark?.members == #""event":"total-set","before":0.01,"by":"eva""#)
         #expect(input.output.events.map(\.kind.word) == ["total-set"])
-        input.advance(to: 20_001)
+        input.advance(to: 10_001)
+        #expect(input.totals == ["99.5", "99.5"])
         #expect(input.output.readings.last { $0.point.rawValue == 1 }?.remark == nil)
     }
 
@@ -184,7 +189,7 @@ private struct Driven {
     }
 
     @Test func whatHasNoEndAsADecimalIsRoundedButNeverDrifts() {
-        var total = PulseTotal(perUnit: ExactDecimal(75))
+        var total = PulseTotal(perUnit: ExactDecimal(75), unit: "kW.h")
         total.add(1)
         #expect(total.value.description == "0.013333333")
         total.add(74)
@@ -194,6 +199,75 @@ private struct Driven {
     }
 
     @Test(arguments: ["", "x", "1 2", "1 5 3", "-1 0 0", "5 0 nan"]) func aDamagedMemoryIsNone(text: String) {
-        #expect(PulseTotal(perUnit: .one, memory: text).count == 0)
+        let restored = PulseTotal.restored(text, perUnit: .one, unit: "m3")
+        #expect(restored.total.count == 0 && restored.change == nil)
+    }
+
+    @Test func anotherNumberOfPulsesForAUnitLeavesWhatWasCounted() {
+        var input = Driven(Driven.pulses(per: 10), memory: ["input gas": "150 100 5.5 100 m3"])
+        #expect(input.logic.total?.value.description == "6.0")
+        input.attach()
+        input.pulse(at: 100)
+        input.advance(to: 1000)
+        #expect(input.logic.total?.value.description == "6.1")
+        #expect(input.output.events.map(\.kind.word) == ["counted-otherwise"])
+        #expect(input.output.events.first?.kind.text.contains("count 10 for one unit from now on, before 100") == true)
+        #expect(input.output.memory == ["input gas": "151 150 6.0 10 m3"])
+        // It is told once.
+        let again = Driven(Driven.pulses(per: 10), memory: input.output.memory)
+        #expect(again.logic.total?.value.description == "6.1" && again.logic.memory == input.output.memory)
+    }
+
+    @Test func anotherUnitBeginsWithNothingAndSaysSo() {
+        var input = Driven(Driven.pulses(), memory: ["input gas": "150 100 12345.678 100 l"])
+        #expect(input.logic.total?.value.description == "0" && input.logic.total?.count == 150)
+        input.attach()
+        input.advance(to: 1000)
+        #expect(input.output.events.first?.kind.text.contains("before 12346.178 l: set it with") == true)
+        // What was remembered without its unit is believed.
+        #expect(Driven(Driven.pulses(), memory: ["input gas": "150 100 5.5"]).logic.total?.value.description == "6.0")
+    }
+
+    /// An agent that was away must not leave the platform with the power of then.
+    @Test func withoutPulsesAfterTheStartTheRateIsZero() {
+        var input = Driven(Driven.pulses(), memory: ["input gas": "150 100 5.5 100 m3"])
+        input.attach()
+        for second in 1...31 { input.advance(to: Double(second) * 10_000 + 1) }
+        #expect(input.rates == [0, 0], "the first after 300 s without a pulse")
+    }
+
+    @Test func aLineThatWasAwayDoesNotSayZeroAtOnce() {
+        var input = Driven(Driven.pulses())
+        input.attach()
+        input.advance(to: 100)
+        for second in 1...5 { input.pulse(at: Double(second) * 1000) }
+        input.logic.detach(at: at(6000))
+        input.attach(at: 600_000)
+        input.advance(to: 610_001)
+        input.pulse(at: 611_000)
+        input.pulse(at: 612_000)
+        input.advance(to: 620_001)
+        #expect(input.rates.count == 1 && abs((input.rates.first ?? 0) - 4.5) < 0.1, "\(input.rates)")
+    }
+
+    @Test func aPulseWhoseBeginWasLostMarksTheReadingToo() {
+        var input = Driven(Driven.pulses())
+        input.attach()
+        input.advance(to: 100)
+        input.pulse(at: 200)
+        input.lose(1)
+        input.edge(false, at: 5000)
+        input.advance(to: 10_001)
+        input.advance(to: 20_001)
+        let readings = input.output.readings.filter { $0.point.rawValue == 1 }
+        #expect(readings.map(\.quality) == [.uncertain, .good] && input.totals == ["0.02", "0.02"])
+        #expect(readings.first?.remark?.members == #""event":"edges-lost","recovered_pulses":1,"lost_edges":1"#)
+    }
+
+    @Test func aSumBeyond64BitsDropsNothing() {
+        var total = PulseTotal(perUnit: ExactDecimal(1000), unit: "m3")
+        total.set(dial: ExactDecimal("9999999999999999999")!)
+        total.add(1500)
+        #expect(total.value.approximate == 1e19)
     }
 }

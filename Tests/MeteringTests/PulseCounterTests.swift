@@ -43,6 +43,19 @@ private func at(_ milliseconds: Double) -> Instant { Instant(nanoseconds: Int64(
         #expect(counter.take(LineEdge(at(15), isActive: false, sequence: 3)).pulses == 1)
     }
 
+    /// The edge behind a gap is no pulse's end: the next pulse's distance from it means nothing.
+    @Test func afterLostEdgesTheSpacingBeginsAnew() {
+        var counter = PulseCounter(.init(), level: false)
+        for edge in train(3, period: 1000, width: 30) { _ = counter.take(edge) }
+        #expect(counter.spacing == .seconds(1))
+        _ = counter.take(LineEdge(at(9000), isActive: true, sequence: 13))
+        _ = counter.take(LineEdge(at(9030), isActive: false, sequence: 14))
+        #expect(counter.count == 7 && counter.spacing == nil, "not 30 ms")
+        _ = counter.take(LineEdge(at(10_000), isActive: true, sequence: 15))
+        _ = counter.take(LineEdge(at(10_030), isActive: false, sequence: 16))
+        #expect(counter.spacing == .seconds(1))
+    }
+
     /// The kernel looks at the level after the edge: what is over before is one edge, with the level from before.
     @Test func whatIsOverBeforeTheKernelLooksIsShown() {
         // R (R: a pause too short to see) F, and F: a pulse too short to see.
@@ -174,16 +187,16 @@ private func at(_ milliseconds: Double) -> Instant { Instant(nanoseconds: Int64(
 
     @Test func powerIsWhatThePulsesSpacingSays() {
         // 1000 pulses per kWh, one each 3.6 s: 1 kW.
-        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), at: at(1000)) == 1)
-        #expect(rate.value(last: nil, spacing: nil, at: at(0)) == nil)
-        #expect(rate.value(last: at(0), spacing: nil, at: at(1)) == nil)
+        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), since: at(0), at: at(1000)) == 1)
+        #expect(rate.value(last: nil, spacing: nil, since: at(0), at: at(0)) == nil)
+        #expect(rate.value(last: at(0), spacing: nil, since: at(0), at: at(1)) == nil)
     }
 
     @Test("rpieasy #65: it decays when pulses stay away, and ends at 0")
     func itDecays() {
-        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), at: at(7200)) == 0.5)
-        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), at: at(36_000)) == 0.1)
-        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), at: at(300_000)) == 0)
+        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), since: at(0), at: at(7200)) == 0.5)
+        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), since: at(0), at: at(36_000)) == 0.1)
+        #expect(rate.value(last: at(0), spacing: .milliseconds(3600), since: at(0), at: at(300_000)) == 0)
     }
 }
 

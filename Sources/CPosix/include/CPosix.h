@@ -45,6 +45,9 @@ int cposix_has_hung_up(int descriptor);
 /// descriptor of the far end, -1 and errno on failure.
 int cposix_open_pseudo_terminal(char *name, size_t size);
 
+/// The user id of the process at the other end of a Unix socket, -1 where that is not known.
+long cposix_peer_user(int descriptor);
+
 /// Serial ports; each returns 0 or an errno, but for the speed.
 /// Nobody else may open the port (but root).
 int cposix_port_claim(int descriptor);

@@ -15,7 +15,7 @@ public struct InputTotal: Sendable {
     ) throws(AgentError) {
         let configuration = try AgentConfiguration(checked: options)
         guard let settings = configuration.inputs.first(where: { $0.id == input }),
-            case .pulses(let pulses) = settings.use, let total = settings.meter.points.first?.definition
+            case .pulses = settings.use, let total = settings.meter.points.first?.definition
         else {
             let all = configuration.inputs.filter { if case .pulses = $0.use { true } else { false } }.map(\.id)
             throw AgentError(
@@ -27,22 +27,29 @@ public struct InputTotal: Sendable {
                 code: .usage, message: "\(input) counts \(total.unit.ucum), not \(unit)",
                 hint: "parthe input set-total \(input) \(dial) \(total.unit.ucum)")
         }
-        guard let number = ExactDecimal(dial), !number.isNegative else {
+        guard let number = ExactDecimal(dial), Self.isDial(number) else {
             throw AgentError(
-                code: .usage, message: "\(dial) is no stand of a dial", hint: "such as 12345.678, with a point")
+                code: .usage, message: "\(dial) is no stand of a dial",
+                hint: "such as 12345.678: a point, at most 12 digits before and 6 behind it")
         }
         if let told = try Self.tellAgent(input, dial, options) {
             text = told
             return
         }
-        text = try Self.write(settings, pulses, number, state)
+        text = try Self.write(settings, number, configuration, state)
+    }
+
+    /// Whether a dial can show this; so the total stays exact, whatever is counted to it.
+    private static func isDial(_ number: ExactDecimal) -> Bool {
+        let number = number.normalized
+        return !number.isNegative && (-6...12).contains(number.exponent) && number.approximate < 1e12
     }
 
     /// Nil when no agent runs.
     private static func tellAgent(
         _ input: String, _ dial: String, _ options: Agent.Options
     ) throws(AgentError) -> String? {
-        let question = TotalQuestion(input: input, dial: dial, who: who)
+        let question = TotalQuestion(input: input, dial: dial, who: User.current)
         let json: [UInt8]
         do throws(PosixError) {
             json = try UnixSocket.ask(question.text, at: options.socket)
@@ -62,28 +69,26 @@ public struct InputTotal: Sendable {
 
     /// Writes the total into the spool of an agent that does not run.
     private static func write(
-        _ settings: InputSettings, _ pulses: PulseUse, _ dial: ExactDecimal, _ state: String
+        _ settings: InputSettings, _ dial: ExactDecimal, _ configuration: AgentConfiguration, _ state: String
     ) throws(AgentError) -> String {
         do throws(SpoolError) {
+            // A spool that is made here could be one that the agent's user may not open.
+            _ = try SpoolStore.openForReading(directory: state)
             let store = try SpoolStore(
-                directory: state, settings: SpoolSettings(), uplinks: [], bootID: BootClock.bootID)
-            let ids = try store.identify(settings.meter.points.map(\.key))
+                directory: state, settings: configuration.spool, uplinks: configuration.uplinks.map(\.id),
+                bootID: BootClock.bootID)
+            let ids = try store.identify(
+                settings.meter.points.map(\.key), notes: PointNote.all(of: configuration, only: settings.meter))
             var logic = InputLogic(settings, ids: ids, memory: try store.memory())
             var output = InputLogic.Output()
-            _ = logic.set(total: dial, by: who, at: BootClock.now, into: &output)
+            _ = logic.set(
+                total: dial, by: User.current, at: BootClock.now, offset: BootClock.offset, into: &output)
             try store.append(
-                Intake.Content(memory: output.memory, events: output.events), offset: BootClock.offset)
+                Intake.Content(readings: output.readings, memory: output.memory, events: output.events),
+                offset: BootClock.offset)
             return settings.id + " " + (output.events.first?.kind.text ?? "is set") + "; no agent runs"
         } catch {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
         }
-    }
-
-    /// Who says so: the person behind sudo, else this user.
-    private static var who: String {
-        for variable in ["SUDO_USER", "USER", "LOGNAME"] {
-            if let name = getenv(variable).map({ String(cString: $0) }), !name.isEmpty { return name }
-        }
-        return "user \(getuid())"
     }
 }

@@ -8,7 +8,7 @@ struct TotalQuestion: Codable, Hashable, Sendable {
     var input: String
     /// What the dial shows, in the total's unit.
     var dial: String
-    /// Who says so.
+    /// Who says so: counts only where root asks, behind whom somebody may be; else it is who asks.
     var who: String
 
     /// The word before it.
@@ -38,6 +38,11 @@ struct TotalQuestion: Codable, Hashable, Sendable {
             _ = asker.send(TotalReply(text: nil).json)
             return
         }
+        let who =
+            switch asker.user {
+            case 0, nil: self.who
+            case .some(let user): User.name(of: user)
+            }
         inputs.set(total: dial, of: input, by: who) { event in
             _ = asker.send(TotalReply(text: event?.kind.text).json)
         }
