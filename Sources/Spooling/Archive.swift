@@ -24,7 +24,7 @@ final class Archive {
     }
 
     func damaged(_ detail: String) -> SpoolError {
-        SpoolError(.damaged, operation: "read", path: connection.path, detail: detail)
+        connection.damaged(detail)
     }
 
     // MARK: Chunks
@@ -60,7 +60,7 @@ final class Archive {
 
     private func header(of row: Statement) throws(SpoolError) -> ChunkHeader {
         let header = ChunkHeader(
-            sequence: row.integer(0), count: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
+            sequence: row.integer(0), counts: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
             latest: row.integer(4), stored: row.integer(5))
         guard header.isSound else { throw damaged("impossible numbers in the row of chunk \(header.sequence)") }
         return header
@@ -86,12 +86,11 @@ final class Archive {
 
     /// The points' keys in the order of their numbers, from 1.
     func pointKeys() throws(SpoolError) -> [String] {
-        let statement = try connection.statement("SELECT id, key FROM point ORDER BY id")
-        defer { statement.reset() }
         var keys: [String] = []
-        while try statement.step() {
-            keys.append(statement.text(1))
-            guard statement.integer(0) == keys.count else { throw damaged("point \(keys.count) is missing") }
+        try connection.rows(.point, "ORDER BY id") { (row) throws(SpoolError) in
+            keys.append(row[1].text)
+            guard row[0].integer == keys.count else { throw damaged("point \(keys.count) is missing") }
+            return true
         }
         return keys
     }
@@ -103,18 +102,9 @@ final class Archive {
         var book = ShapeBook()
         while try statement.step() {
             let number = statement.integer(0)
-            let body = statement.blob(1)
             do throws(ChunkFault) {
-                guard body.count > 4 else { throw .truncated }
-                let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
-                var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
-                let crc = UInt32(truncatingIfNeeded: try end.little(4))
-                guard CRC32C.checksum(words: [number], content) == crc else { throw .checksum }
-                var reader = ByteReader(content)
-                let columns = try Shape.read(from: &reader, pointCount: pointCount)
-                guard reader.isAtEnd, let added = book.add(columns), added == number else {
-                    throw .malformed("a shape out of order")
-                }
+                let columns = try Shape.unseal(statement.blob(1), number: number, pointCount: pointCount)
+                guard let added = book.add(columns), added == number else { throw .malformed("a shape out of order") }
             } catch {
                 throw damaged("shape \(number) cannot be read: \(error)")
             }
@@ -126,24 +116,19 @@ final class Archive {
 
     /// A boot by its number.
     func boot(_ number: Int64) throws(SpoolError) -> Boot? {
-        try boot("SELECT number, id, age, \"offset\", highest FROM boot WHERE number = ?", number)
+        try boot("WHERE number = ?", number)
     }
 
     /// The boot that was made last.
     func lastBoot() throws(SpoolError) -> Boot? {
-        try boot(
-            "SELECT number, id, age, \"offset\", highest FROM boot WHERE number > ? ORDER BY number DESC LIMIT 1", 0)
+        try boot("WHERE number > ? ORDER BY number DESC LIMIT 1", 0)
     }
 
-    private func boot(_ sql: String, _ parameter: Int64) throws(SpoolError) -> Boot? {
-        let statement = try connection.statement(sql)
-        statement.bind(parameter)
-        defer { statement.reset() }
-        guard try statement.step() else { return nil }
+    private func boot(_ clause: String, _ parameter: Int64) throws(SpoolError) -> Boot? {
+        guard let row = try connection.row(.boot, clause, parameter) else { return nil }
         let boot = Boot(
-            number: statement.integer(0), id: statement.text(1), age: statement.integer(2),
-            offset: statement.integer(3),
-            highest: statement.isNull(4) ? nil : statement.integer(4))
+            number: row[0].integer, id: row[1].text, age: row[2].integer, offset: row[3].integer,
+            highest: row[4].optional)
         let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
         guard (1...ChunkHeader.limit).contains(boot.number), offsets.contains(boot.offset), offsets.contains(boot.age),
             offsets.contains(boot.highest ?? 0)
@@ -159,15 +144,12 @@ final class Archive {
 
     /// The last frozen range that begins at or before a sequence number.
     func frozenRange(through sequence: Int64) throws(SpoolError) -> FrozenRange? {
-        let statement = try connection.statement(
-            "SELECT first, last, boot, \"offset\", raised, latest FROM frozen WHERE first <= ? ORDER BY first DESC LIMIT 1"
-        )
-        statement.bind(sequence)
-        defer { statement.reset() }
-        guard try statement.step() else { return nil }
+        guard let row = try connection.row(.frozen, "WHERE first <= ? ORDER BY first DESC LIMIT 1", sequence) else {
+            return nil
+        }
         let range = FrozenRange(
-            first: statement.integer(0), last: statement.integer(1), boot: statement.integer(2),
-            offset: statement.integer(3), isRaised: statement.integer(4) != 0, latest: statement.integer(5))
+            first: row[0].integer, last: row[1].integer, boot: row[2].integer, offset: row[3].integer,
+            isRaised: row[4].integer != 0, latest: row[5].integer)
         let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
         guard (1...ChunkHeader.limit).contains(range.first), (range.first...ChunkHeader.limit).contains(range.last),
             offsets.contains(range.offset), abs(range.latest / 2) <= ChunkHeader.offsetLimit / 1_000_000

@@ -33,9 +33,6 @@ struct ChunkEncoder {
 
     /// The shapes that `encode` added to the book since the last call.
     private(set) var newShapes: [Int] = []
-    /// Whether the chunk has texts, which readers of format version 1 do not know.
-    var hasTexts: Bool { !texts.isEmpty }
-
     /// Writes the body up to the checksum, which needs the complete header: see `seal`.
     mutating func encode(_ readings: ArraySlice<Reading>, earliest: Int64, book: inout ShapeBook) {
         writer.bytes.removeAll(keepingCapacity: true)

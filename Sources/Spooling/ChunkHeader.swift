@@ -12,6 +12,8 @@ struct ChunkHeader: Hashable {
     var sequence: Int64
     /// How many readings.
     var count: Int64
+    /// How many more sequence numbers it stands for: those of readings that thinning took away.
+    var removed: Int64 = 0
     /// The boot whose clock the instants are of.
     var boot: Int64
     /// The earliest instant of a reading, in ns.
@@ -21,16 +23,26 @@ struct ChunkHeader: Hashable {
     /// Bytes of all bodies ever written up to and with this one: the size of any range of chunks is a difference.
     var stored: Int64
 
-    /// The sequence number of the last reading.
-    var last: Int64 { sequence + count - 1 }
+    /// The last sequence number that it stands for.
+    var last: Int64 { sequence + count + removed - 1 }
+
+    /// The column `count`: the readings, and from bit 16 on the numbers that are removed.
+    var counts: Int64 { count | removed << 16 }
 
     /// Whether the numbers are in their ranges.
     var isSound: Bool {
         (1...Self.limit).contains(sequence) && (1...Int64(Self.maximumReadings)).contains(count)
-            && (1...Self.limit).contains(boot) && (0...Self.limit).contains(stored)
+            && (0...Self.limit >> 16).contains(removed) && (1...Self.limit).contains(boot) && (0...Self.limit).contains(stored)
             && earliest >= 0 && earliest <= latest && latest <= Self.limit
     }
 
     /// What the body's checksum covers beside the body.
-    var words: [Int64] { [sequence, count, boot, earliest, latest, stored] }
+    var words: [Int64] { [sequence, counts, boot, earliest, latest, stored] }
+
+    /// The header of a row's columns.
+    init(sequence: Int64, counts: Int64, boot: Int64, earliest: Int64, latest: Int64, stored: Int64) {
+        (self.sequence, self.boot) = (sequence, boot)
+        (count, removed) = (counts & 0xFFFF, counts >> 16)
+        (self.earliest, self.latest, self.stored) = (earliest, latest, stored)
+    }
 }

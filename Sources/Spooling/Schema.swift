@@ -2,12 +2,9 @@
 enum Schema {
     /// "PRTH": marks the file as a spool (https://www.sqlite.org/pragma.html#pragma_application_id).
     static let application: Int64 = 0x5052_5448
-    /// The version of a new spool's format. A newer one than this parthe knows is refused; an older one will be migrated
-    /// forward.
-    static let version: Int64 = 1
-    /// The version from the first text on: readers of version 1 know numbers only. Who has no texts can go back to a
-    /// parthe that knows no other.
-    static let versionWithTexts: Int64 = 2
+    /// The version of the format. A newer one than this parthe knows is refused, an older one is brought forward at its
+    /// opening: see Migration.swift.
+    static let version: Int64 = 3
     /// SQLite's page size, in bytes: a commit writes whole pages, and most commits are small.
     static let pageSize: Int64 = 1024
 
@@ -36,8 +33,7 @@ enum Schema {
             PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
             PRAGMA cache_size = -128; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
-        if isNew { try create(connection) }
-        try complete(connection)
+        if isNew { try create(connection) } else { try Migration.bringForward(connection) }
         try verify(connection)
         return connection
     }
@@ -47,6 +43,12 @@ enum Schema {
         let connection = try Connection(path, .read, busyTimeout: .seconds(2))
         guard try !inspect(connection) else {
             throw SpoolError(.missing, operation: "open", path: path, detail: "there is no spool in this file yet")
+        }
+        let version = try connection.integer("PRAGMA user_version") ?? 0
+        guard version == Self.version else {
+            throw SpoolError(
+                .older, operation: "open", path: path,
+                detail: "its format has version \(version), which the agent's next start brings to \(Self.version)")
         }
         return connection
     }
@@ -66,10 +68,10 @@ enum Schema {
             throw foreign(connection, "it is an SQLite database of another program")
         }
         let version = try connection.integer("PRAGMA user_version") ?? 0
-        guard version <= Self.versionWithTexts else {
+        guard version <= Self.version else {
             throw SpoolError(
                 .newer, operation: "open", path: connection.path,
-                detail: "its format has version \(version), this parthe knows versions up to \(Self.versionWithTexts)")
+                detail: "its format has version \(version), this parthe knows versions up to \(Self.version)")
         }
         return false
     }
@@ -92,59 +94,53 @@ enum Schema {
         }
     }
 
-    /// Adds what the first spools of this version did not have yet.
-    private static func complete(_ connection: Connection) throws(SpoolError) {
-        let notes = try connection.integer("SELECT count(*) FROM pragma_table_info('point') WHERE name = 'note'")
-        if notes == 0 { try connection.execute("ALTER TABLE point ADD COLUMN note TEXT", operation: "complete tables") }
-        let later = try connection.integer(
-            "SELECT count(*) FROM sqlite_master WHERE name IN ('remark', 'memory', 'event')")
-        if later != 3 { try connection.execute(laterTables, operation: "complete tables") }
-    }
-
+    /// Makes the tables of a new spool, whose name is random.
     private static func create(_ connection: Connection) throws(SpoolError) {
         try connection.transaction { () throws(SpoolError) in
             try connection.execute(tables, operation: "make tables")
+            try SpoolRow(id: SpoolRow.randomID()).write(to: connection)
             try connection.execute(
                 "PRAGMA application_id = \(application); PRAGMA user_version = \(version)", operation: "make tables")
         }
     }
 
     /// See the head of SpoolStore.swift for what the tables mean.
-    private static let tables = """
+    static let tables = """
         CREATE TABLE spool (
-            id TEXT NOT NULL, run INTEGER NOT NULL, quarantined INTEGER NOT NULL, damaged INTEGER NOT NULL);
-        INSERT INTO spool VALUES (lower(hex(randomblob(16))), 0, 0, 0);
-        CREATE TABLE point (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT);
+            id TEXT NOT NULL, run INTEGER NOT NULL, quarantined INTEGER NOT NULL, damaged INTEGER NOT NULL,
+            dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL, next INTEGER NOT NULL, crc INTEGER NOT NULL);
+        CREATE TABLE point (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT, crc INTEGER NOT NULL);
         CREATE TABLE shape (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE boot (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, age INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-            highest INTEGER);
+            highest INTEGER, crc INTEGER NOT NULL);
         CREATE TABLE chunk (
             sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, boot INTEGER NOT NULL, earliest INTEGER NOT NULL,
             latest INTEGER NOT NULL, stored INTEGER NOT NULL, body BLOB NOT NULL);
         CREATE TABLE frozen (
             first INTEGER PRIMARY KEY, last INTEGER NOT NULL, boot INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-            raised INTEGER NOT NULL, latest INTEGER NOT NULL);
+            raised INTEGER NOT NULL, latest INTEGER NOT NULL, crc INTEGER NOT NULL);
         CREATE TABLE uplink (
-            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL, doubtful INTEGER NOT NULL);
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL, doubtful INTEGER NOT NULL,
+            crc INTEGER NOT NULL);
         CREATE TABLE delivery (
             uplink INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, lease INTEGER NOT NULL,
-            settled INTEGER NOT NULL, PRIMARY KEY (uplink, first)) WITHOUT ROWID;
+            settled INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (uplink, first)) WITHOUT ROWID;
         CREATE TABLE quarantine (
             id INTEGER PRIMARY KEY, uplink TEXT NOT NULL, sequence INTEGER NOT NULL, point INTEGER NOT NULL,
-            time INTEGER NOT NULL, value TEXT NOT NULL, reason TEXT NOT NULL);
-        CREATE TABLE damage (sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, reason TEXT NOT NULL);
+            time INTEGER NOT NULL, value TEXT NOT NULL, reason TEXT NOT NULL, crc INTEGER NOT NULL);
         CREATE TABLE total (
-            point INTEGER PRIMARY KEY, count INTEGER NOT NULL, hash INTEGER NOT NULL, first INTEGER, last INTEGER);
-        """
-
-    /// Tables that the first spools of this version did not have; whoever does not know them loses nothing but remarks.
-    private static let laterTables = """
-        CREATE TABLE IF NOT EXISTS remark (
-            sequence INTEGER PRIMARY KEY, "from" INTEGER, "to" INTEGER, members TEXT NOT NULL);
-        CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS event (
+            point INTEGER PRIMARY KEY, count INTEGER NOT NULL, hash INTEGER NOT NULL, first INTEGER, last INTEGER,
+            crc INTEGER NOT NULL);
+        CREATE TABLE remark (
+            sequence INTEGER PRIMARY KEY, "from" INTEGER, "to" INTEGER, members TEXT NOT NULL, crc INTEGER NOT NULL);
+        CREATE TABLE memory (
+            name TEXT PRIMARY KEY, value TEXT NOT NULL, stamp INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE event (
             id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, instant INTEGER NOT NULL, subject TEXT NOT NULL,
-            kind TEXT NOT NULL, text TEXT NOT NULL);
+            kind TEXT NOT NULL, text TEXT NOT NULL, crc INTEGER NOT NULL);
+        CREATE TABLE gap (
+            first INTEGER PRIMARY KEY, last INTEGER NOT NULL, count INTEGER NOT NULL, most INTEGER NOT NULL,
+            earliest INTEGER, latest INTEGER, noted INTEGER NOT NULL, reason TEXT NOT NULL, crc INTEGER NOT NULL);
         """
 }

@@ -65,6 +65,30 @@ struct Shape: Hashable {
         }
     }
 
+    /// The body of a shape's row: the columns and a checksum that covers the number, too.
+    func sealed(number: Int64) -> [UInt8] {
+        var writer = ByteWriter()
+        write(to: &writer)
+        let crc = writer.bytes.withUnsafeBytes { CRC32C.checksum(words: [number], $0) }
+        writer.little(UInt64(crc), count: 4)
+        return writer.bytes
+    }
+
+    /// The columns in the body of a shape's row.
+    static func unseal(
+        _ body: UnsafeRawBufferPointer, number: Int64, pointCount: Int
+    ) throws(ChunkFault) -> [Column] {
+        guard body.count > 4 else { throw .truncated }
+        let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
+        var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
+        let crc = UInt32(truncatingIfNeeded: try end.little(4))
+        guard CRC32C.checksum(words: [number], content) == crc else { throw .checksum }
+        var reader = ByteReader(content)
+        let columns = try read(from: &reader, pointCount: pointCount)
+        guard reader.isAtEnd else { throw .malformed("bytes after a shape") }
+        return columns
+    }
+
     /// Reads a shape whose points all have a number of at most `pointCount`.
     static func read(from reader: inout ByteReader, pointCount: Int) throws(ChunkFault) -> [Column] {
         let count = try reader.varint()

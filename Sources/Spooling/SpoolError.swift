@@ -16,6 +16,8 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case foreign
         /// The file was written by a newer version of parthe.
         case newer
+        /// The file has an earlier format, and whoever opens it may only read.
+        case older
         /// There is no spool in the folder.
         case missing
         /// The folder or the file cannot be made or opened.
@@ -85,7 +87,7 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .full, .busy: .retryAfter(.seconds(1))
         case .readOnly, .noSpace, .inputOutput: .retryAfter(.seconds(10))
         case .invalidReading, .notHeld, .unknownUplink, .tooMany: .reject
-        case .held, .foreign, .newer, .missing, .inaccessible, .damaged, .closed, .database: .fatal
+        case .held, .foreign, .newer, .older, .missing, .inaccessible, .damaged, .closed, .database: .fatal
         }
     }
 
@@ -97,6 +99,7 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .busy: "close the program that has the file open for writing, for example sqlite3"
         case .foreign: "move the file away, or give the agent another --state folder"
         case .newer: "install the version of parthe that wrote it, or a newer one"
+        case .older: "start the agent once: it brings the file forward"
         case .missing: "check the --state folder; the agent makes the spool at its first start"
         case .inaccessible: "check that the folder exists and that the agent's user may write to it"
         case .readOnly: "check the mount options (ro?), the permissions and the health of the disk"

@@ -30,16 +30,13 @@ public final class SpoolReader {
         let archive = archive
         return try archive.connection.snapshot { () throws(SpoolError) in
             let oldest = try archive.header(from: 0)?.sequence ?? 1
-            let rows = try archive.connection.statement("SELECT id, name FROM uplink WHERE active <> 0")
-            defer { rows.reset() }
             var uplinks: [Progress] = []
-            while try rows.step() {
-                let spans = try archive.spans(of: rows.integer(0), from: oldest)
-                uplinks.append(Progress(id: rows.integer(0), name: rows.text(1), spans: spans))
+            try archive.connection.rows(.uplink, "WHERE active <> 0") { (row) throws(SpoolError) in
+                let spans = try archive.spans(of: row[0].integer, from: oldest)
+                uplinks.append(Progress(id: row[0].integer, name: row[1].text, spans: spans))
+                return true
             }
-            let row = try archive.connection.statement("SELECT id FROM spool")
-            defer { row.reset() }
-            return try archive.statistics(uplinks, spoolID: try row.step() ? row.text(0) : "")
+            return try archive.statistics(uplinks, try SpoolRow.read(from: archive.connection))
         }
     }
 }

@@ -20,6 +20,7 @@ extension SpoolStore {
         let readings = content.readings
         try check(readings, offset)
         guard !content.isEmpty || hasPending else { return }
+        if let last = readings.last { state.now = offset.timestamp(of: last.instant).milliseconds }
         var hasRoom = true
         try commit { () throws(SpoolError) in
             try writePending()
@@ -30,6 +31,7 @@ extension SpoolStore {
             }
             try write(memory: content.memory)
             try write(events: content.events)
+            if state.row != state.storedRow { try state.row.write(to: connection) }
             state.didCommit()
         }
         guard hasRoom else {
@@ -61,7 +63,7 @@ extension SpoolStore {
         for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
         try writeTimes()
         if !state.quarantine.isEmpty { try writeQuarantine() }
-        for damage in state.damage { try write(damage) }
+        for gap in state.gaps { try write(gap) }
     }
 
     /// Writes the times that were frozen since the last commit.
@@ -70,21 +72,15 @@ extension SpoolStore {
         for boot in state.pendingBoots.values { try write(boot) }
     }
 
-    /// Lists a damaged chunk and counts its readings, once.
-    func write(_ damage: Damage) throws(SpoolError) {
-        let insert = try connection.statement("INSERT OR IGNORE INTO damage (sequence, count, reason) VALUES (?, ?, ?)")
-        insert.bind(damage.chunk.sequence, damage.chunk.count)
-        insert.bind("\(damage.fault)", at: 3)
-        try insert.run("list damage")
-        guard connection.changes > 0 else { return }
-        let count = try connection.statement("UPDATE spool SET damaged = damaged + ?")
-        count.bind(damage.chunk.count)
-        try count.run("list damage")
+    /// Lists a gap and counts its readings, once.
+    func write(_ gap: Gap) throws(SpoolError) {
+        if try connection.row(.gap, "WHERE first = ?", gap.first) != nil { return }
+        try gap.write(to: connection)
+        state.row.damaged += gap.count
         let delete = try connection.statement(
-            "DELETE FROM damage WHERE sequence <= (SELECT sequence FROM damage ORDER BY sequence DESC LIMIT 1 OFFSET ?)"
-        )
+            "DELETE FROM gap WHERE first <= (SELECT first FROM gap ORDER BY first DESC LIMIT 1 OFFSET ?)")
         delete.bind(Self.maximumQuarantined)
-        try delete.run("list damage")
+        try delete.run("list gaps")
     }
 
     /// Writes an uplink's spans anew: they are a few rows of one page.
@@ -92,47 +88,46 @@ extension SpoolStore {
         let delete = try connection.statement("DELETE FROM delivery WHERE uplink = ?")
         delete.bind(uplink.id)
         try delete.run("mark leases")
-        let insert = try connection.statement(
-            "INSERT INTO delivery (uplink, first, last, lease, settled) VALUES (?, ?, ?, ?, ?)")
         for span in uplink.spans {
-            insert.bind(uplink.id, span.first, span.last, span.lease.rawValue, span.state == .settled ? 1 : 0)
-            try insert.run("mark leases")
+            try connection.write(
+                [
+                    .integer(uplink.id), .integer(span.first), .integer(span.last), .integer(span.lease.rawValue),
+                    .integer(span.state == .settled ? 1 : 0),
+                ], to: .delivery)
         }
     }
 
     private func write(_ range: FrozenRange) throws(SpoolError) {
-        let statement = try connection.statement("INSERT OR REPLACE INTO frozen VALUES (?, ?, ?, ?, ?, ?)")
-        statement.bind(range.first, range.last, range.boot, range.offset, range.isRaised ? 1 : 0, range.latest)
-        try statement.run("freeze times")
+        try connection.write(
+            [
+                .integer(range.first), .integer(range.last), .integer(range.boot), .integer(range.offset),
+                .integer(range.isRaised ? 1 : 0), .integer(range.latest),
+            ], to: .frozen)
     }
 
     private func write(_ boot: Boot) throws(SpoolError) {
-        let statement = try connection.statement(
-            "INSERT OR REPLACE INTO boot (number, age, \"offset\", highest, id) VALUES (?, ?, ?, ?, ?)")
-        statement.bind(boot.number, boot.age, boot.offset, boot.highest)
-        statement.bind(boot.id, at: 5)
-        try statement.run("note the boot")
+        try connection.write(
+            [
+                .integer(boot.number), .text(boot.id), .integer(boot.age), .integer(boot.offset), Cell(boot.highest),
+            ], to: .boot)
     }
 
     private func writeQuarantine() throws(SpoolError) {
-        let insert = try connection.statement(
-            "INSERT INTO quarantine (sequence, point, time, uplink, value, reason) VALUES (?, ?, ?, ?, ?, ?)")
+        var id = try connection.integer("SELECT max(id) FROM quarantine") ?? 0
         for row in state.quarantine {
-            insert.bind(
-                row.reading.sequence.rawValue, Int64(row.reading.point.rawValue),
-                row.reading.phenomenonTime.milliseconds)
-            insert.bind(row.uplink, at: 4)
-            insert.bind(row.reading.value.description, at: 5)
-            insert.bind(row.reason, at: 6)
-            try insert.run("quarantine readings")
+            id += 1
+            try connection.write(
+                [
+                    .integer(id), .text(row.uplink), .integer(row.reading.sequence.rawValue),
+                    .integer(Int64(row.reading.point.rawValue)), .integer(row.reading.phenomenonTime.milliseconds),
+                    .text(row.reading.value.description), .text(row.reason),
+                ], to: .quarantine)
         }
         let delete = try connection.statement(
             "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?")
         delete.bind(Self.maximumQuarantined)
         try delete.run("quarantine readings")
-        let count = try connection.statement("UPDATE spool SET quarantined = quarantined + ?")
-        count.bind(Int64(state.quarantine.count))
-        try count.run("quarantine readings")
+        state.row.quarantined += Int64(state.quarantine.count)
     }
 
     // MARK: Readings
@@ -184,16 +179,12 @@ extension SpoolStore {
         }
         encoder.encode(readings, earliest: earliest, book: &state.shapes)
         for number in encoder.newShapes { try writeShape(number) }
-        if encoder.hasTexts, state.version < Schema.versionWithTexts {
-            try connection.execute("PRAGMA user_version = \(Schema.versionWithTexts)", operation: "append readings")
-            state.version = Schema.versionWithTexts
-        }
         let header = ChunkHeader(
-            sequence: state.nextSequence, count: Int64(readings.count), boot: state.boot.number, earliest: earliest,
+            sequence: state.nextSequence, counts: Int64(readings.count), boot: state.boot.number, earliest: earliest,
             latest: latest, stored: (state.newest?.stored ?? 0) + Int64(encoder.writer.bytes.count) + 4)
         encoder.seal(header)
         let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
-        insert.bind(header.sequence, header.count, header.boot, header.earliest, header.latest, header.stored)
+        insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
         try Self.run(insert, blob: encoder.writer.bytes, at: 7)
         try writeRemarks(on: readings, from: header.sequence)
         state.newest = header
@@ -202,17 +193,13 @@ extension SpoolStore {
 
     private func writeShape(_ number: Int) throws(SpoolError) {
         guard let shape = state.shapes.shape(number) else { return }
-        var writer = ByteWriter()
-        shape.write(to: &writer)
-        let crc = writer.bytes.withUnsafeBytes { CRC32C.checksum(words: [Int64(number)], $0) }
-        writer.little(UInt64(crc), count: 4)
         let insert = try connection.statement("INSERT INTO shape VALUES (?, ?)")
         insert.bind(Int64(number))
-        try Self.run(insert, blob: writer.bytes, at: 2)
+        try Self.run(insert, blob: shape.sealed(number: Int64(number)), at: 2)
     }
 
     /// Array.withUnsafeBytes carries no typed error in Swift 6.2; it is carried by hand.
-    private static func run(_ statement: Statement, blob: [UInt8], at index: Int32) throws(SpoolError) {
+    static func run(_ statement: Statement, blob: [UInt8], at index: Int32) throws(SpoolError) {
         var failure: SpoolError?
         blob.withUnsafeBytes { bytes in
             do throws(SpoolError) {

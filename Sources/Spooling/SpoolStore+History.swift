@@ -102,7 +102,7 @@ extension SpoolStore {
         for chunk in chunks {
             let range = try archive.frozenRange(of: chunk.sequence)
             if let fault = try tally.add(chunk, range, archive, book: state.shapes) {
-                try write(Damage(chunk: chunk, fault: fault))
+                try write(gap(of: chunk, fault, range))
             }
         }
         try addTotals(tally)
@@ -110,24 +110,17 @@ extension SpoolStore {
     }
 
     private func addTotals(_ tally: Tally) throws(SpoolError) {
-        let upsert = try connection.statement(
-            """
-            INSERT INTO total (point, count, hash, first, last) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (point) DO UPDATE SET count = count + ?2, hash = ?6,
-            first = min(coalesce(first, ?4), ?4), last = max(coalesce(last, ?5), ?5)
-            """)
-        let hash = try connection.statement("SELECT hash FROM total WHERE point = ?")
-        for (index, line) in tally.lines.enumerated() where line.digest.count > 0 {
-            // SQLite's + makes a float of a sum that overflows: hashes are added here.
-            hash.bind(Int64(index + 1))
-            let before = try hash.step() ? UInt64(bitPattern: hash.integer(0)) : 0
-            hash.reset()
-            let own = Int64(bitPattern: line.digest.hash)
-            upsert.bind(
-                Int64(index + 1), Int64(clamping: line.digest.count), own, line.first?.milliseconds,
-                line.last?.milliseconds,
-                Int64(bitPattern: before &+ line.digest.hash))
-            try upsert.run("keep totals")
+        for (index, own) in tally.lines.enumerated() where own.digest.count > 0 {
+            var line = AuditLine(key: own.key)
+            if let row = try connection.row(.total, "WHERE point = ?", Int64(index + 1)) { line.add(totals: row) }
+            line.digest.add(own.digest)
+            if let first = own.first, let last = own.last { line.widen(first: first, last: last) }
+            try connection.write(
+                [
+                    .integer(Int64(index + 1)), .integer(Int64(clamping: line.digest.count)),
+                    .integer(Int64(bitPattern: line.digest.hash)), Cell(line.first?.milliseconds),
+                    Cell(line.last?.milliseconds),
+                ], to: .total)
         }
     }
 
@@ -139,6 +132,7 @@ extension SpoolStore {
         remarks.bind(last)
         try remarks.run("delete history")
         state.oldest = try archive.header(from: last + 1)
+        state.row.forgotten = max(state.row.forgotten, last)
         // The newest range stays in any case: it holds the latest time ever given.
         let ranges = try connection.statement(
             "DELETE FROM frozen WHERE last < ?1 AND last < (SELECT max(last) FROM frozen)")

@@ -150,11 +150,20 @@ extension SpoolStore {
             }
             if let fault {
                 readings.removeSubrange(start...)
-                state.damage.append(Damage(chunk: header, fault: fault))
+                state.gaps.append(gap(of: header, fault, range))
             }
         }
         try addRemarks(to: &readings)
         return readings
+    }
+
+    /// The gap that a chunk leaves which cannot be read back.
+    func gap(of chunk: ChunkHeader, _ fault: ChunkFault, _ range: FrozenRange?) -> Gap {
+        Gap(
+            first: chunk.sequence, last: chunk.last, count: chunk.count,
+            earliest: range?.timestamp(of: Instant(nanoseconds: chunk.earliest)).milliseconds,
+            latest: range?.timestamp(of: Instant(nanoseconds: chunk.latest)).milliseconds,
+            reason: "damaged: \(fault)", noted: state.now)
     }
 
     // MARK: Times

@@ -28,51 +28,47 @@ extension SpoolStore {
 
     /// What the agent has to remember over a restart, by name.
     public func memory() throws(SpoolError) -> [String: String] {
-        let rows = try connection.statement("SELECT name, value FROM memory")
-        defer { rows.reset() }
         var memory: [String: String] = [:]
-        while try rows.step() { memory[rows.text(0)] = rows.text(1) }
+        try connection.rows(.memory) { (row) throws(SpoolError) in
+            memory[row[0].text] = row[1].text
+            return true
+        }
         return memory
     }
 
     /// The newest events, the newest first.
     public func events(atMost count: Int) throws(SpoolError) -> [SpooledEvent] {
-        let rows = try connection.statement(
-            "SELECT boot, instant, subject, kind, text FROM event ORDER BY id DESC LIMIT ?")
-        rows.bind(Int64(count), at: 1)
-        defer { rows.reset() }
         var events: [SpooledEvent] = []
-        while try rows.step() {
-            let boot = rows.integer(0)
+        try connection.rows(.event, "ORDER BY id DESC LIMIT ?", Int64(count)) { (row) throws(SpoolError) in
+            let boot = row[1].integer
             // A boot whose chunks are all gone has no row any more; then this one's offset is the best guess.
             let offset = boot == state.boot.number ? nil : try archive.boot(boot)?.offset
             events.append(
                 SpooledEvent(
-                    subject: rows.text(2), kind: rows.text(3), text: rows.text(4),
-                    instant: Instant(nanoseconds: rows.integer(1)), offset: offset.map(ClockOffset.init(nanoseconds:))))
+                    subject: row[3].text, kind: row[4].text, text: row[5].text,
+                    instant: Instant(nanoseconds: row[2].integer), offset: offset.map(ClockOffset.init(nanoseconds:))))
+            return true
         }
         return events
     }
 
     func write(memory: [String: String]) throws(SpoolError) {
-        let upsert = try connection.statement("INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)")
         for (name, value) in memory {
-            upsert.bind(name, at: 1)
-            upsert.bind(value, at: 2)
-            try upsert.run("remember")
+            state.stamp += 1
+            try connection.write([.text(name), .text(value), .integer(state.stamp)], to: .memory)
         }
     }
 
     func write(events: [MeterEvent]) throws(SpoolError) {
         guard !events.isEmpty else { return }
-        let insert = try connection.statement(
-            "INSERT INTO event (boot, instant, subject, kind, text) VALUES (?, ?, ?, ?, ?)")
+        var id = try connection.integer("SELECT max(id) FROM event") ?? 0
         for event in events {
-            insert.bind(state.boot.number, event.instant.nanoseconds)
-            insert.bind(event.subject, at: 3)
-            insert.bind(event.kind.word, at: 4)
-            insert.bind(event.kind.text, at: 5)
-            try insert.run("note events")
+            id += 1
+            try connection.write(
+                [
+                    .integer(id), .integer(state.boot.number), .integer(event.instant.nanoseconds),
+                    .text(event.subject), .text(event.kind.word), .text(event.kind.text),
+                ], to: .event)
         }
         let delete = try connection.statement("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?")
         delete.bind(Self.maximumEvents)
@@ -82,33 +78,32 @@ extension SpoolStore {
     /// Writes the remarks on the readings of the chunk that begins with `sequence`.
     func writeRemarks(on readings: ArraySlice<Reading>, from sequence: Int64) throws(SpoolError) {
         guard readings.contains(where: { $0.remark != nil }) else { return }
-        let insert = try connection.statement(
-            "INSERT INTO remark (sequence, \"from\", \"to\", members) VALUES (?, ?, ?, ?)")
         for (index, reading) in readings.enumerated() {
             guard let remark = reading.remark else { continue }
-            insert.bind(sequence + Int64(index), remark.period?.from.nanoseconds, remark.period?.to.nanoseconds)
-            insert.bind(remark.members, at: 4)
-            try insert.run("append remarks")
+            try connection.write(
+                [
+                    .integer(sequence + Int64(index)), Cell(remark.period?.from.nanoseconds),
+                    Cell(remark.period?.to.nanoseconds), .text(remark.members),
+                ], to: .remark)
         }
     }
 
     /// Gives the readings of a window what is delivered beside their values.
     func addRemarks(to readings: inout [SpooledReading]) throws(SpoolError) {
         guard let first = readings.first?.sequence.rawValue, let last = readings.last?.sequence.rawValue else { return }
-        let rows = try connection.statement(
-            "SELECT sequence, \"from\", \"to\", members FROM remark WHERE sequence BETWEEN ? AND ? ORDER BY sequence")
-        rows.bind(first, last)
-        defer { rows.reset() }
         var position = 0
-        while try rows.step() {
-            let sequence = rows.integer(0)
+        try connection.rows(
+            .remark, "WHERE sequence BETWEEN ? AND ? ORDER BY sequence", first, last
+        ) { (row) throws(SpoolError) in
+            let sequence = row[0].integer
             while position < readings.count, readings[position].sequence.rawValue < sequence { position += 1 }
             // The reading of a damaged chunk is gone.
-            guard position < readings.count, readings[position].sequence.rawValue == sequence else { continue }
-            let range = rows.isNull(1) ? nil : try range(of: sequence)
+            guard position < readings.count, readings[position].sequence.rawValue == sequence else { return true }
+            let range = row[1] == .null ? nil : try range(of: sequence)
             readings[position].parameters = .members(
-                rows.text(3), from: range?.timestamp(of: Instant(nanoseconds: rows.integer(1))),
-                to: range?.timestamp(of: Instant(nanoseconds: rows.integer(2))))
+                row[3].text, from: range?.timestamp(of: Instant(nanoseconds: row[1].integer)),
+                to: range?.timestamp(of: Instant(nanoseconds: row[2].integer)))
+            return true
         }
     }
 }

@@ -8,17 +8,16 @@ extension SpoolStore {
         var reason: String
     }
 
-    /// A chunk that could not be read back.
-    struct Damage: Hashable {
-        var chunk: ChunkHeader
-        var fault: ChunkFault
-    }
-
     /// What the store knows about its file, and what waits to be written. Its size depends on points, shapes and open
     /// leases, not on readings.
     struct State {
-        /// The version of the file's format.
-        var version = Schema.version
+        /// The row of the spool, and as the file has it.
+        var row: SpoolRow
+        var storedRow: SpoolRow
+        /// The stamp of what was remembered last: the higher, the later.
+        var stamp: Int64 = 0
+        /// What the wall clock showed last, in ms since 1970.
+        var now: Int64 = 0
         /// Keys by point number − 1.
         var keys: [String] = []
         var points: [String: PointID] = [:]
@@ -40,17 +39,18 @@ extension SpoolStore {
         /// Boots whose row changed by a freeze.
         var pendingBoots: [Int64: Boot] = [:]
         var quarantine: [Quarantined] = []
-        var damage: [Damage] = []
+        /// What was found missing since the last commit.
+        var gaps: [Gap] = []
         var commits: Int64 = 0
         /// Bytes that the files may grow by without anybody looking at them: see History.
         var room: Int64 = 0
 
-        var nextSequence: Int64 { (newest?.last ?? 0) + 1 }
+        var nextSequence: Int64 { max((newest?.last ?? 0) + 1, row.next) }
         var oldestSequence: Int64 { oldest?.sequence ?? nextSequence }
 
         var hasPending: Bool {
-            !pendingRanges.isEmpty || !quarantine.isEmpty || !damage.isEmpty || !pendingBoots.isEmpty
-                || uplinks.contains(where: \.isDirty)
+            !pendingRanges.isEmpty || !quarantine.isEmpty || !gaps.isEmpty || !pendingBoots.isEmpty
+                || uplinks.contains(where: \.isDirty) || row != storedRow
         }
 
         mutating func add(_ key: String) {
@@ -89,7 +89,8 @@ extension SpoolStore {
             pendingRanges.removeAll(keepingCapacity: true)
             pendingBoots.removeAll(keepingCapacity: true)
             quarantine.removeAll()
-            damage.removeAll()
+            gaps.removeAll()
+            storedRow = row
             commits += 1
             for index in uplinks.indices { uplinks[index].didCommit() }
         }
@@ -101,8 +102,9 @@ extension SpoolStore {
         // Two boots whose names are not known may be different ones: then each opening counts as a boot.
         let isSameBoot = last?.id == bootID && bootID != "unknown" && !bootID.isEmpty
         let fresh = Boot(number: (last?.number ?? 0) + 1, id: bootID, age: 0, offset: 0, highest: nil)
-        var state = State(boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
-        state.version = try archive.connection.integer("PRAGMA user_version") ?? Schema.version
+        let row = try SpoolRow.read(from: archive.connection)
+        var state = State(row: row, storedRow: row, boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
+        state.stamp = try archive.connection.integer("SELECT max(stamp) FROM memory") ?? 0
         state.oldest = try archive.header(from: 0)
         state.newest = try archive.header(through: .max)
         if isSameBoot, let newest = state.newest, newest.boot == state.boot.number {
@@ -120,43 +122,57 @@ extension SpoolStore {
         _ archive: Archive, names: [String], oldest: Int64, newest: Int64
     ) throws(SpoolError) -> [Progress] {
         let connection = archive.connection
-        try connection.transaction { () throws(SpoolError) in
-            try connection.statement("UPDATE uplink SET active = 0").run("name uplinks")
-            // What is held when a name appears may be on its platform already: the name may be all that is new.
-            let name = try connection.statement(
-                """
-                INSERT INTO uplink (name, active, doubtful) VALUES (?, 1, ?)
-                ON CONFLICT (name) DO UPDATE SET active = 1
-                """)
-            for uplink in names {
-                name.bind(uplink, at: 1)
-                name.bind(newest, at: 2)
-                try name.run("name uplinks")
+        var known: [[Cell]] = []
+        try connection.rows(.uplink, "ORDER BY id") { (row) throws(SpoolError) in
+            known.append(row)
+            return true
+        }
+        let rows = try plan(known, names: names, oldest: oldest, newest: newest, archive)
+        if rows != known {
+            try connection.transaction { () throws(SpoolError) in
+                try connection.statement("DELETE FROM uplink").run("name uplinks")
+                for row in rows { try connection.write(row, to: .uplink) }
+                try connection.statement("DELETE FROM delivery WHERE uplink NOT IN (SELECT id FROM uplink)")
+                    .run("name uplinks")
             }
-            // Of an uplink that left long ago nothing is held any more: coming back, it would start with the oldest
-            // reading anyhow.
-            let rest = try connection.statement(
-                """
-                DELETE FROM uplink WHERE active = 0
-                AND NOT EXISTS (SELECT 1 FROM delivery WHERE uplink = uplink.id AND last >= ?)
-                """)
-            rest.bind(oldest)
-            try rest.run("name uplinks")
-            try connection.statement("DELETE FROM delivery WHERE uplink NOT IN (SELECT id FROM uplink)")
-                .run("name uplinks")
         }
         var result: [Progress] = []
         for name in names where !result.contains(where: { $0.name == name }) {
-            let row = try connection.statement("SELECT id, doubtful FROM uplink WHERE name = ?")
-            row.bind(name, at: 1)
-            defer { row.reset() }
-            guard try row.step() else { throw archive.damaged("the row of uplink \(name) is missing") }
+            guard let row = rows.first(where: { $0[1].text == name }) else { continue }
             result.append(
                 Progress(
-                    id: row.integer(0), name: name, doubtful: row.integer(1),
-                    spans: try archive.spans(of: row.integer(0), from: oldest)))
+                    id: row[0].integer, name: name, doubtful: row[3].integer,
+                    spans: try archive.spans(of: row[0].integer, from: oldest)))
         }
         return result
+    }
+
+    /// The rows of the table `uplink` when the uplinks are those of `names`.
+    private static func plan(
+        _ known: [[Cell]], names: [String], oldest: Int64, newest: Int64, _ archive: Archive
+    ) throws(SpoolError) -> [[Cell]] {
+        var rows: [[Cell]] = []
+        var lastID: Int64 = 0
+        for var row in known {
+            let isActive = names.contains(row[1].text)
+            row[2] = .integer(isActive ? 1 : 0)
+            lastID = max(lastID, row[0].integer)
+            // Of an uplink that left long ago nothing is held any more: coming back, it would start with the oldest
+            // reading anyhow.
+            var isHeld = false
+            if !isActive {
+                let held = try archive.connection.row(
+                    .delivery, "WHERE uplink = ? AND last >= ? LIMIT 1", row[0].integer, oldest)
+                isHeld = held != nil
+            }
+            if isActive || isHeld { rows.append(row) }
+        }
+        for name in names where !rows.contains(where: { $0[1].text == name }) {
+            lastID += 1
+            // What is held when a name appears may be on its platform already: the name may be all that is new.
+            rows.append([.integer(lastID), .text(name), .integer(1), .integer(newest)])
+        }
+        return rows
     }
 }
 
@@ -164,23 +180,20 @@ extension Archive {
     /// An uplink's settled ranges and, as waiting, its windows in flight. Of a window whose oldest chunks are gone (its
     /// uplink had left the configuration) the rest remains.
     func spans(of uplink: Int64, from oldest: Int64) throws(SpoolError) -> [Progress.Span] {
-        let statement = try connection.statement(
-            "SELECT first, last, lease, settled FROM delivery WHERE uplink = ? ORDER BY first")
-        statement.bind(uplink)
-        defer { statement.reset() }
         var spans: [Progress.Span] = []
-        while try statement.step() {
+        try connection.rows(.delivery, "WHERE uplink = ? ORDER BY first", uplink) { (row) throws(SpoolError) in
             var span = Progress.Span(
-                first: statement.integer(0), last: statement.integer(1), lease: LeaseID(rawValue: statement.integer(2)),
-                state: statement.integer(3) != 0 ? .settled : .waiting)
+                first: row[1].integer, last: row[2].integer, lease: LeaseID(rawValue: row[3].integer),
+                state: row[4].integer != 0 ? .settled : .waiting)
             guard span.first > spans.last?.last ?? 0, span.first <= span.last, span.last <= ChunkHeader.limit else {
                 throw damaged("impossible numbers in the delivery rows of uplink \(uplink)")
             }
             if span.state == .waiting {
-                guard span.last >= oldest else { continue }
+                guard span.last >= oldest else { return true }
                 span.first = max(span.first, oldest)
             }
             spans.append(span)
+            return true
         }
         return spans
     }

@@ -66,7 +66,6 @@ public final class SpoolStore {
     let settings: SpoolSettings
     let directory: String
     let archive: Archive
-    let spoolID: String
     var connection: Connection { archive.connection }
 
     /// Everything that mirrors the file or waits to get into it. A value, so that a failed transaction is undone by
@@ -94,7 +93,7 @@ public final class SpoolStore {
         lock = try SpoolLock(directory: directory)
         let path = SpoolFolder.file(in: directory)
         archive = Archive(try Schema.open(path, maximumBytes: settings.maximumBytes))
-        (spoolID, nextLease) = try Self.beginRun(archive.connection)
+        nextLease = try Self.beginRun(archive.connection)
         state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
     }
 
@@ -132,12 +131,9 @@ public final class SpoolStore {
                 throw failure(.tooMany, "identify points", "a spool has room for \(Self.maximumPoints) points")
             }
             try commit { () throws(SpoolError) in
-                let insert = try connection.statement("INSERT INTO point (id, key) VALUES (?, ?)")
                 for key in unknown {
                     state.add(key)
-                    insert.bind(Int64(state.keys.count), at: 1)
-                    insert.bind(key, at: 2)
-                    try insert.run("identify points")
+                    try connection.write([.integer(Int64(state.keys.count)), .text(key), .null], to: .point)
                 }
                 try write(notes)
             }
@@ -149,12 +145,12 @@ public final class SpoolStore {
     }
 
     private func write(_ notes: [String: String]) throws(SpoolError) {
-        // A row that says the same already is not written: nothing is, at nearly every start.
-        let update = try connection.statement("UPDATE point SET note = ?1 WHERE key = ?2 AND note IS NOT ?1")
         for (key, note) in notes {
-            update.bind(note, at: 1)
-            update.bind(key, at: 2)
-            try update.run("identify points")
+            // A row that says the same already is not written: nothing is, at nearly every start.
+            guard let id = state.points[key],
+                let row = try connection.row(.point, "WHERE id = ?", Int64(id.rawValue)), row[2] != .text(note)
+            else { continue }
+            try connection.write([row[0], row[1], .text(note)], to: .point)
         }
     }
 
@@ -178,17 +174,12 @@ public final class SpoolStore {
         return LeaseID(rawValue: nextLease)
     }
 
-    /// Counts this opening; it also shows at once whether the file can be written.
-    private static func beginRun(_ connection: Connection) throws(SpoolError) -> (id: String, lease: Int64) {
-        try connection.transaction { () throws(SpoolError) in
-            try connection.statement("UPDATE spool SET run = run + 1").run("begin a run")
-        }
-        let row = try connection.statement("SELECT id, run FROM spool")
-        defer { row.reset() }
-        guard try row.step(), (1...1 << 30).contains(row.integer(1)) else {
-            throw SpoolError(
-                .damaged, operation: "open", path: connection.path, detail: "the row of the spool is unusable")
-        }
-        return (row.text(0), row.integer(1) << 32 | 1)
+    /// Counts this opening, which shows at once whether the file can be written; returns the first lease's number.
+    private static func beginRun(_ connection: Connection) throws(SpoolError) -> Int64 {
+        var row = try SpoolRow.read(from: connection)
+        row.run += 1
+        let new = row
+        try connection.transaction { () throws(SpoolError) in try new.write(to: connection) }
+        return row.run << 32 | 1
     }
 }

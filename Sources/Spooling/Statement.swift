@@ -31,7 +31,7 @@ final class Statement {
     /// Sets one parameter to a text, which is copied.
     func bind(_ text: String, at index: Int32) {
         let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-        sqlite3_bind_text(handle, index, text, -1, transient)
+        sqlite3_bind_text(handle, index, text, Int32(clamping: text.utf8.count), transient)
     }
 
     /// Runs the statement to its end with a blob as the parameter at `index`; the bytes are not copied.
@@ -69,6 +69,15 @@ final class Statement {
         sqlite3_column_int64(handle, column)
     }
 
+    /// A column of the current row, whatever it is; a blob or a float is no cell, and comes out as nothing.
+    func cell(_ column: Int32) -> Cell {
+        switch sqlite3_column_type(handle, column) {
+        case SQLITE_INTEGER: .integer(integer(column))
+        case SQLITE_TEXT: .text(text(column))
+        default: .null
+        }
+    }
+
     /// Whether a column of the current row is NULL.
     func isNull(_ column: Int32) -> Bool {
         sqlite3_column_type(handle, column) == SQLITE_NULL
@@ -76,7 +85,9 @@ final class Statement {
 
     /// A text column of the current row.
     func text(_ column: Int32) -> String {
-        sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""
+        guard let start = sqlite3_column_text(handle, column) else { return "" }
+        let bytes = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// A blob column of the current row; valid until the next step or reset.

@@ -27,6 +27,15 @@ struct Tally {
     }
 }
 
+extension AuditLine {
+    /// Adds a row of the table `total`.
+    mutating func add(totals row: [Cell]) {
+        digest.add(ReadingDigest(count: UInt64(row[1].integer), hash: UInt64(bitPattern: row[2].integer)))
+        guard let first = row[3].optional, let last = row[4].optional else { return }
+        widen(first: Timestamp(milliseconds: first), last: Timestamp(milliseconds: last))
+    }
+}
+
 extension Archive {
     /// What the spool ever committed, point by point in the order of their keys.
     func audit() throws(SpoolError) -> [AuditLine] {
@@ -53,22 +62,18 @@ extension Archive {
     }
 
     private func addTotals(to tally: inout Tally) throws(SpoolError) {
-        let rows = try connection.statement("SELECT point, count, hash, first, last FROM total")
-        defer { rows.reset() }
-        while try rows.step() {
-            guard (1...Int64(max(1, tally.lines.count))).contains(rows.integer(0)), !tally.lines.isEmpty,
-                (0...ChunkHeader.limit).contains(rows.integer(1))
-            else { throw damaged("impossible numbers in the totals of point \(rows.integer(0))") }
-            let index = Int(rows.integer(0)) - 1
-            tally.lines[index].digest.add(
-                ReadingDigest(count: UInt64(rows.integer(1)), hash: UInt64(bitPattern: rows.integer(2))))
-            tally.lines[index].widen(
-                first: Timestamp(milliseconds: rows.integer(3)), last: Timestamp(milliseconds: rows.integer(4)))
+        let points = tally.lines.count
+        try connection.rows(.total) { (row) throws(SpoolError) in
+            guard points > 0, (1...Int64(points)).contains(row[0].integer),
+                (0...ChunkHeader.limit).contains(row[1].integer)
+            else { throw damaged("impossible numbers in the totals of point \(row[0].integer)") }
+            tally.lines[Int(row[0].integer) - 1].add(totals: row)
+            return true
         }
     }
 
     /// The statistics of the file; `progress` says how far the uplinks are.
-    func statistics(_ uplinks: [Progress], spoolID: String) throws(SpoolError) -> SpoolStatistics {
+    func statistics(_ uplinks: [Progress], _ row: SpoolRow) throws(SpoolError) -> SpoolStatistics {
         let oldest = try header(from: 0)
         let newest = try header(through: .max)
         let committed = newest?.last ?? 0
@@ -82,9 +87,8 @@ extension Archive {
         let laterReadings = committed - (oldest?.last ?? committed)
         let own = oldest.map { laterReadings > 0 ? later * $0.count / laterReadings : $0.stored } ?? 0
         return SpoolStatistics(
-            spoolID: spoolID, committed: committed, held: committed - first + 1, undelivered: undelivered,
-            quarantined: try connection.integer("SELECT quarantined FROM spool") ?? 0,
-            damaged: try connection.integer("SELECT damaged FROM spool") ?? 0,
+            spoolID: row.id, committed: committed, held: committed - first + 1, undelivered: undelivered,
+            quarantined: row.quarantined, damaged: row.damaged,
             oldest: try oldest.flatMap { header throws(SpoolError) in try timestamp(of: header.earliest, in: header) },
             newest: try newest.flatMap { header throws(SpoolError) in try timestamp(of: header.latest, in: header) },
             fileBytes: SpoolFolder.size(connection.path) + SpoolFolder.size(connection.path + "-wal"),
@@ -109,7 +113,7 @@ extension SpoolStore {
 
     /// What the spool holds now. Costs the same however much that is.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
-        var statistics = try archive.statistics(state.uplinks, spoolID: spoolID)
+        var statistics = try archive.statistics(state.uplinks, state.row)
         statistics.commits = state.commits
         return statistics
     }

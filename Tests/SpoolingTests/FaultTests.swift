@@ -81,10 +81,10 @@ import Testing
 
     @Test func aNewerFormatIsRefused() throws {
         try withFolder { folder in
-            try open(folder).connection.execute("PRAGMA user_version = 3")
+            try open(folder).connection.execute("PRAGMA user_version = 4")
             let error = failure { _ = try open(folder) }
             #expect(error?.code == .newer)
-            #expect(error?.detail == "its format has version 3, this parthe knows versions up to 2")
+            #expect(error?.detail == "its format has version 4, this parthe knows versions up to 3")
             #expect(failure { _ = try SpoolStore.openForReading(directory: folder) }?.code == .newer)
         }
     }
@@ -250,7 +250,7 @@ import Testing
             try store.append([], offset: offset)
             let statistics = try store.statistics()
             #expect(statistics.damaged == 2 && statistics.undelivered["city"] == 0)
-            #expect(try store.connection.integer("SELECT sequence FROM damage WHERE reason = 'checksum'") == 3)
+            #expect(try store.connection.integer("SELECT first FROM gap WHERE reason = 'damaged: checksum'") == 3)
             #expect(try store.audit().map(\.digest.count) == [2, 2])
 
             try store.append(readings(points, at: 9000), offset: offset)

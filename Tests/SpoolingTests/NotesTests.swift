@@ -76,26 +76,4 @@ import Testing
             #expect(try store.connection.integer("SELECT count(*) FROM event") == 5)
         }
     }
-
-    /// Spools of the first version had no such tables.
-    @Test func anOlderSpoolGetsTheTables() throws {
-        try withFolder { folder in
-            do {
-                let store = try open(folder)
-                let points = try store.identify(["main/energy", "main/power", "main/voltage"])
-                try store.append(readings(points, at: 1000), offset: offset)
-            }
-            do {
-                let store = try open(folder)
-                for table in ["remark", "memory", "event"] {
-                    try store.connection.execute("DROP TABLE \(table)", operation: "test")
-                }
-            }
-            let store = try open(folder)
-            let points = try store.identify(["main/energy", "main/power", "main/voltage"])
-            try store.append(content(points, at: 2_000_000), offset: offset)
-            let lease = try #require(try store.lease(uplink: "city", maximumReadings: 100, offset: offset))
-            #expect(lease.readings.count == 6 && lease.readings[3].parameters != nil)
-        }
-    }
 }

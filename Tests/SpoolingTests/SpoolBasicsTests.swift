@@ -47,20 +47,6 @@ import Testing
         }
     }
 
-    /// A spool from before there were notes gets them.
-    @Test func aSpoolWithoutNotesIsCompleted() throws {
-        try withFolder { folder in
-            var store: SpoolStore? = try SpoolStore(
-                directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")
-            _ = try store?.identify(["a/u"])
-            try store?.connection.execute("ALTER TABLE point DROP COLUMN note")
-            store = nil
-            store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: [], bootID: "boot")
-            _ = try store?.identify(["a/u"], notes: ["a/u": "volts"])
-            #expect(try SpoolStore.openForReading(directory: folder).note(of: "a/u") == "volts")
-        }
-    }
-
     @Test func aLargeAppendIsOneCommitOfSeveralChunks() throws {
         try withFolder { folder in
             let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")

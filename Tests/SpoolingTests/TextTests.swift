@@ -37,49 +37,6 @@ import Testing
         }
     }
 
-    /// Whoever has numbers only can go back to a program that knows no texts; such a program refuses a spool with texts.
-    @Test func theFirstTextChangesTheVersion() throws {
-        try withFolder { folder in
-            func version() throws -> Int64? {
-                let connection = try Connection(SpoolFolder.file(in: folder), .read, busyTimeout: .zero)
-                defer { connection.close() }
-                return try connection.integer("PRAGMA user_version")
-            }
-            var points: [PointID] = []
-            do {
-                let store = try open(folder)
-                points = try store.identify(["a/mode"])
-                try store.append(readings(points, at: 1000), offset: offset)
-                #expect(try version() == 1)
-                try store.append([text(points[0], at: 2000, "auto")], offset: offset)
-                #expect(try version() == 2)
-            }
-            let store = try open(folder)
-            try store.append(readings(points, at: 3000) + [text(points[0], at: 4000, "off")], offset: offset)
-            #expect(try version() == 2)
-            #expect(try store.statistics().committed == 4)
-            #expect(try SpoolStore.openForReading(directory: folder).statistics().committed == 4)
-        }
-    }
-
-    /// A commit that fails leaves the version as it was, and the next one sets it.
-    @Test func aFailedCommitLeavesTheVersion() throws {
-        try withFolder { folder in
-            let store = try open(folder)
-            let points = try store.identify(["a/mode"])
-            try store.connection.execute(
-                "CREATE TEMP TRIGGER fail BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'no'); END")
-            #expect(throws: SpoolError.self) {
-                try store.append([text(points[0], at: 1000, "auto")], offset: offset)
-            }
-            #expect(try store.connection.integer("PRAGMA user_version") == 1)
-            #expect(store.state.version == 1)
-            try store.connection.execute("DROP TRIGGER fail")
-            try store.append([text(points[0], at: 1000, "auto")], offset: offset)
-            #expect(try store.connection.integer("PRAGMA user_version") == 2)
-        }
-    }
-
     /// Counted and hashed, whether the readings are still held or not; another text is another sum.
     @Test func theAuditSeesTexts() throws {
         func audit(_ last: String) throws -> [AuditLine] {

@@ -1,0 +1,59 @@
+internal import Metering
+
+/// Readings that were taken and are not there any more, with the reason.
+public struct Gap: Hashable, Sendable {
+    /// The first sequence number that is missing; below 1 where even that is not known.
+    public var first: Int64
+    /// The last.
+    public var last: Int64
+    /// How many readings are missing, at least.
+    public var count: Int64
+    /// How many, at most: as many where every number is known to have been given.
+    public var most: Int64
+    /// No missing reading is older, in ms since 1970; nil where that is not known.
+    public var earliest: Int64?
+    /// No missing reading is younger.
+    public var latest: Int64?
+    /// Why they are missing, in words.
+    public var reason: String
+    /// When that was noticed, in ms since 1970.
+    public var noted: Int64
+
+    init(
+        first: Int64, last: Int64, count: Int64, most: Int64? = nil, earliest: Int64? = nil, latest: Int64? = nil,
+        reason: String, noted: Int64
+    ) {
+        self.first = first
+        self.last = last
+        self.count = count
+        self.most = most ?? count
+        self.earliest = earliest
+        self.latest = latest
+        self.reason = reason
+        self.noted = noted
+    }
+
+    init(_ cells: [Cell]) {
+        self.init(
+            first: cells[0].integer, last: cells[1].integer, count: cells[2].integer, most: cells[3].integer,
+            earliest: cells[4].optional, latest: cells[5].optional, reason: cells[7].text, noted: cells[6].integer)
+    }
+
+    var cells: [Cell] {
+        [
+            .integer(first), .integer(last), .integer(count), .integer(most), Cell(earliest), Cell(latest),
+            .integer(noted), .text(reason),
+        ]
+    }
+
+    func write(to connection: Connection) throws(SpoolError) {
+        try connection.write(cells, to: .gap)
+    }
+
+    /// `1200 readings between 2026-11-27T06:12:00.000Z and …: damaged: checksum`.
+    public var text: String {
+        let number = count == most ? "\(count)" : "\(count) to \(most)"
+        func time(_ milliseconds: Int64?) -> String { milliseconds.map { Timestamp(milliseconds: $0).description } ?? "?" }
+        return "\(number) readings from \(time(earliest)) to \(time(latest)): \(reason)"
+    }
+}
