@@ -76,6 +76,9 @@ public final class Agent {
                 switch event {
                 case .failing(let error): log.error("spool: \(error); readings wait in memory – \(error.hint)")
                 case .recovered(let after): log.notice("spool: commits go through again after \(after.rounded)")
+                case .mended(let mending): log.error("spool: \(mending.text)")
+                // Points have their numbers in the spool now: buses, inputs and uplinks take them up as with SIGHUP.
+                case .opened: kill(getpid(), SIGHUP)
                 }
             }
         } catch {

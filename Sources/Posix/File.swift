@@ -53,8 +53,24 @@ public enum File {
 
     /// Whether `path` is a folder.
     public static func isFolder(_ path: String) -> Bool {
+        kind(path) == .folder
+    }
+
+    /// What something is.
+    public enum Kind: String, Sendable {
+        // As people call it.
+        case file, folder, device
+    }
+
+    /// What is at `path`, behind links; nil where there is nothing.
+    public static func kind(_ path: String) -> Kind? {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        guard stat(path, &status) == 0 else { return nil }
+        return switch status.st_mode & S_IFMT {
+        case S_IFREG: .file
+        case S_IFDIR: .folder
+        default: .device
+        }
     }
 
     /// Makes a folder and those above it; one that stands already is no error.

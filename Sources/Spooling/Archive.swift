@@ -12,6 +12,9 @@ struct Boot: Hashable {
     var offset: Int64
     /// The highest offset that was frozen into times of this boot, or nil.
     var highest: Int64?
+
+    /// What a boot is called whose row was lost: what its times are is a guess.
+    static let lost = "lost"
 }
 
 /// The reading side of a spool's file: used by the agent's store and by those who only look.
@@ -110,6 +113,39 @@ final class Archive {
             }
         }
         return book
+    }
+
+    /// What is remembered, by name.
+    func memory() throws(SpoolError) -> [String: String] {
+        var memory: [String: String] = [:]
+        try connection.rows(.memory) { (row) throws(SpoolError) in
+            memory[row[0].text] = row[1].text
+            return true
+        }
+        return memory
+    }
+
+    /// The totals of pulses that are remembered, for the sidecar.
+    func totals() throws(SpoolError) -> [String: Sidecar.Total] {
+        var totals: [String: Sidecar.Total] = [:]
+        let end = String(UnicodeScalar(UInt8(ascii: " ") + 1))
+        try connection.rows(
+            .memory, "WHERE name >= '\(Sidecar.prefix)' AND name < '\(Sidecar.prefix.dropLast())\(end)'"
+        ) { (row) throws(SpoolError) in
+            totals[row[0].text] = Sidecar.Total(stamp: row[2].integer, value: row[1].text)
+            return true
+        }
+        return totals
+    }
+
+    /// The newest gaps, the newest first.
+    func gaps(atMost count: Int) throws(SpoolError) -> [Gap] {
+        var gaps: [Gap] = []
+        try connection.rows(.gap, "ORDER BY first DESC LIMIT ?", Int64(count)) { (row) throws(SpoolError) in
+            gaps.append(Gap(row))
+            return true
+        }
+        return gaps
     }
 
     // MARK: Times

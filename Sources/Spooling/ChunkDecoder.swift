@@ -13,11 +13,8 @@ struct ChunkDecoder {
     ) throws(ChunkFault) {
         guard header.isSound else { throw .malformed("impossible numbers in the row") }
         guard body.count > 5 else { throw .truncated }
+        guard try Self.isWhole(body, header) else { throw .checksum }
         let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
-        var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
-        guard CRC32C.checksum(words: header.words, content) == UInt32(truncatingIfNeeded: try end.little(4)) else {
-            throw .checksum
-        }
         var reader = ByteReader(content)
         guard try reader.byte() == ChunkEncoder.version else { throw .malformed("an unknown version") }
         predictor.begin(book)
@@ -29,6 +26,19 @@ struct ChunkDecoder {
                 &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest, take)
         }
         guard reader.isAtEnd else { throw .malformed("bytes after the last reading") }
+    }
+
+    /// Whether the checksum fits a body and its row.
+    private static func isWhole(_ body: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(ChunkFault) -> Bool {
+        let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
+        var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
+        return CRC32C.checksum(words: header.words, content) == UInt32(truncatingIfNeeded: try end.little(4))
+    }
+
+    /// The same for a body that was found somewhere.
+    static func isWhole(_ body: [UInt8], _ header: ChunkHeader) -> Bool {
+        guard body.count > 5 else { return false }
+        return body.withUnsafeBytes { (try? isWhole($0, header)) ?? false }
     }
 
     private mutating func decodeRun(
@@ -47,6 +57,8 @@ struct ChunkDecoder {
         } else {
             throw .malformed("an unknown shape")
         }
+        // A shape that was lost has no columns: see Salvage.
+        guard !shape.columns.isEmpty else { throw .malformed("its shape is lost") }
         guard shape.columns.count <= rest else { throw .malformed("more readings than counted") }
         rest -= shape.columns.count
         let (sum, overflow) = instant.addingReportingOverflow(try reader.zigzag())

@@ -32,7 +32,8 @@ struct ChunkHeader: Hashable {
     /// Whether the numbers are in their ranges.
     var isSound: Bool {
         (1...Self.limit).contains(sequence) && (1...Int64(Self.maximumReadings)).contains(count)
-            && (0...Self.limit >> 16).contains(removed) && (1...Self.limit).contains(boot) && (0...Self.limit).contains(stored)
+            && (0...Self.limit >> 16).contains(removed) && (1...Self.limit).contains(boot)
+            && (0...Self.limit).contains(stored)
             && earliest >= 0 && earliest <= latest && latest <= Self.limit
     }
 

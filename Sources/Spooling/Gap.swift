@@ -53,7 +53,9 @@ public struct Gap: Hashable, Sendable {
     /// `1200 readings between 2026-11-27T06:12:00.000Z and …: damaged: checksum`.
     public var text: String {
         let number = count == most ? "\(count)" : "\(count) to \(most)"
-        func time(_ milliseconds: Int64?) -> String { milliseconds.map { Timestamp(milliseconds: $0).description } ?? "?" }
+        func time(_ milliseconds: Int64?) -> String {
+            milliseconds.map { Timestamp(milliseconds: $0).description } ?? "?"
+        }
         return "\(number) readings from \(time(earliest)) to \(time(latest)): \(reason)"
     }
 }

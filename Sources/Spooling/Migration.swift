@@ -6,6 +6,10 @@ enum Migration {
     static func bringForward(_ connection: Connection) throws(SpoolError) {
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version < Schema.version else { return }
+        // Bytes of the file's head that changed on the disk can look like an earlier format.
+        guard try connection.integer("SELECT count(*) FROM sqlite_master WHERE name = 'gap'") == 0 else {
+            throw connection.damaged("its version is \(version), its tables are those of a later one")
+        }
         try connection.transaction { () throws(SpoolError) in
             try complete(connection)
             for table in SealedTable.allCases where table != .gap {
@@ -44,7 +48,7 @@ enum Migration {
     private static func copy(_ table: SealedTable, _ connection: Connection) throws(SpoolError) {
         let columns: [String] =
             switch table {
-            case .spool: ["id", "run", "quarantined", "damaged", "0", "0", "0"]
+            case .spool: ["id", "run", "quarantined", "damaged", "0", "0", "0", "0"]
             case .memory: ["name", "value", "0"]
             default: table.columns.map { "\"\($0)\"" }
             }
@@ -54,6 +58,7 @@ enum Migration {
             if table == .spool {
                 cells[5] = .integer((try connection.integer("SELECT min(sequence) FROM chunk") ?? 1) - 1)
                 cells[6] = .integer(1)
+                cells[7] = .integer(Schema.version)
             }
             try connection.write(cells, to: table)
         }

@@ -69,6 +69,9 @@ enum Schema {
         }
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version <= Self.version else {
+            if let row = try? connection.row(.spool), SpoolRow(row)?.format == Self.version {
+                throw connection.damaged("its head says version \(version), its content \(Self.version)")
+            }
             throw SpoolError(
                 .newer, operation: "open", path: connection.path,
                 detail: "its format has version \(version), this parthe knows versions up to \(Self.version)")
@@ -87,8 +90,9 @@ enum Schema {
         let synchronous = try connection.integer("PRAGMA synchronous")
         let page = try connection.integer("PRAGMA page_size")
         guard mode == "wal", synchronous == 2, page == pageSize else {
+            // No damage that a new file would mend: the file system cannot do what is needed.
             throw SpoolError(
-                .database, operation: "open", path: connection.path,
+                .inaccessible, operation: "open", path: connection.path,
                 detail: "journal_mode is \(mode), synchronous \(synchronous ?? -1), page_size \(page ?? -1); "
                     + "needed are wal, 2 and \(pageSize)")
         }
@@ -108,7 +112,8 @@ enum Schema {
     static let tables = """
         CREATE TABLE spool (
             id TEXT NOT NULL, run INTEGER NOT NULL, quarantined INTEGER NOT NULL, damaged INTEGER NOT NULL,
-            dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL, next INTEGER NOT NULL, crc INTEGER NOT NULL);
+            dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL, next INTEGER NOT NULL, format INTEGER NOT NULL,
+            crc INTEGER NOT NULL);
         CREATE TABLE point (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT, crc INTEGER NOT NULL);
         CREATE TABLE shape (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE boot (

@@ -26,7 +26,7 @@ enum SealedTable: Int64, CaseIterable {
     /// Its columns without the checksum, in their order.
     var columns: [String] {
         switch self {
-        case .spool: ["id", "run", "quarantined", "damaged", "dropped", "forgotten", "next"]
+        case .spool: ["id", "run", "quarantined", "damaged", "dropped", "forgotten", "next", "format"]
         case .point: ["id", "key", "note"]
         case .boot: ["number", "id", "age", "offset", "highest"]
         case .frozen: ["first", "last", "boot", "offset", "raised", "latest"]
@@ -117,7 +117,9 @@ extension Connection {
         for (index, parameter) in parameters.enumerated() { statement.bind(parameter, at: Int32(index + 1)) }
         defer { statement.reset() }
         while try statement.step() {
-            guard let cells = statement.row(table) else { throw damaged("a row of the table \(table) is not what was written") }
+            guard let cells = statement.row(table) else {
+                throw damaged("a row of the table \(table) is not what was written")
+            }
             guard try take(cells) else { return }
         }
     }
@@ -128,7 +130,9 @@ extension Connection {
         for (index, parameter) in parameters.enumerated() { statement.bind(parameter, at: Int32(index + 1)) }
         defer { statement.reset() }
         guard try statement.step() else { return nil }
-        guard let cells = statement.row(table) else { throw damaged("a row of the table \(table) is not what was written") }
+        guard let cells = statement.row(table) else {
+            throw damaged("a row of the table \(table) is not what was written")
+        }
         return cells
     }
 

@@ -65,6 +65,12 @@ struct Shape: Hashable {
         }
     }
 
+    /// The body of the row of a shape that was lost: what has it cannot be read.
+    static func sealedLoss(number: Int64) -> [UInt8] {
+        let crc = CRC32C.checksum(words: [number], UnsafeRawBufferPointer(start: nil, count: 0))
+        return (0..<4).map { UInt8(truncatingIfNeeded: crc >> UInt32(8 * $0)) }
+    }
+
     /// The body of a shape's row: the columns and a checksum that covers the number, too.
     func sealed(number: Int64) -> [UInt8] {
         var writer = ByteWriter()
@@ -78,13 +84,14 @@ struct Shape: Hashable {
     static func unseal(
         _ body: UnsafeRawBufferPointer, number: Int64, pointCount: Int
     ) throws(ChunkFault) -> [Column] {
-        guard body.count > 4 else { throw .truncated }
+        guard body.count >= 4 else { throw .truncated }
         let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
         var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
         let crc = UInt32(truncatingIfNeeded: try end.little(4))
         guard CRC32C.checksum(words: [number], content) == crc else { throw .checksum }
         var reader = ByteReader(content)
-        let columns = try read(from: &reader, pointCount: pointCount)
+        // Nothing at all stands for a shape that was lost.
+        let columns = reader.isAtEnd ? [] : try read(from: &reader, pointCount: pointCount)
         guard reader.isAtEnd else { throw .malformed("bytes after a shape") }
         return columns
     }

@@ -15,6 +15,11 @@ public actor Spool {
         case failing(SpoolError)
         /// Commits go through again.
         case recovered(after: Duration)
+        /// The files were damaged, and are mended as far as that goes.
+        case mended(SpoolMending)
+        /// The spool could be opened, which it could not when points were given their numbers: these have to be asked for
+        /// anew.
+        case opened
     }
 
     /// What the spool is doing, as `parthe status` shows it.
@@ -25,6 +30,8 @@ public actor Spool {
         public var error: SpoolError?
         /// The newest events, the newest first.
         public var events: [SpooledEvent] = []
+        /// What had to be mended since the agent's start; nil where nothing was.
+        public var mending: SpoolMending?
     }
 
     /// The executor that the actor runs on.
@@ -45,8 +52,20 @@ public actor Spool {
     private var nextCommit = Instant(nanoseconds: 0)
     private var lastCommit = Instant(nanoseconds: 0)
     private var failingSince: Instant?
-    /// How often the store was closed for new settings.
+    /// How often the store was closed: for new settings, or because its disk failed.
     private var generation = 0
+    /// What was wrong with the files when the store was given up.
+    private var suspicion: SpoolError?
+    /// After a commit that failed on a disk that failed: where it began, and how many readings it had. Whether they are
+    /// in the file is seen when it is opened again.
+    private var unsure: (next: Int64, count: Int)?
+    /// Numbers that points got while the spool could not be opened, by key; they are beyond those that a spool gives.
+    private var provisional: [String: PointID] = [:]
+    /// What these are in the spool, once it is open.
+    private var aliases: [PointID: PointID] = [:]
+    /// Why the spool could not be opened, and when that is tried again.
+    private var refusal: (error: SpoolError, until: Instant)?
+    private var lastSidecar = Instant(nanoseconds: 0)
     private var waiters: [UnsafeContinuation<Void, Never>] = []
     /// Whether `run()` has ended: the file is closed and stays so.
     private var hasEnded = false
@@ -59,17 +78,32 @@ public actor Spool {
     private static let shownEvents = 20
     /// An uplink that waits for its mark waits at most this long after the last commit.
     private static let longestWaitForMark = Duration.seconds(1)
+    /// How often the sidecar is written.
+    private static let sidecarInterval = Duration.seconds(60)
+    /// How long a spool that could not be opened is left alone.
+    private static let reopenInterval = Duration.seconds(1)
 
-    /// Opens or makes the spool in `directory` for the readings of `intake`.
+    /// Opens or makes the spool in `directory` for the readings of `intake`. What is damaged is mended; a disk that fails
+    /// or is full is waited for. Throws where a person has to act: another agent has it, its format is newer, this user
+    /// may not.
     public init(
         directory: String, settings: SpoolSettings, uplinks: [String], intake: Intake,
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(SpoolError) {
-        let store = try SpoolStore(
-            directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
-        shared = Mutex(
-            Status(statistics: try store.statistics(), events: try store.events(atMost: Self.shownEvents)))
-        self.store = store
+        var status = Status(statistics: SpoolStatistics())
+        do throws(SpoolError) {
+            let store = try SpoolStore(
+                directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
+            status.statistics = try store.statistics()
+            status.events = try store.events(atMost: Self.shownEvents)
+            status.mending = store.mending
+            self.store = store
+        } catch {
+            guard error.isOfDisk else { throw error }
+            status.error = error
+            failingSince = BootClock.now
+        }
+        shared = Mutex(status)
         self.directory = directory
         self.settings = settings
         self.uplinks = uplinks
@@ -102,7 +136,7 @@ public actor Spool {
         }
         let before = (self.settings, self.uplinks)
         (self.settings, self.uplinks) = (settings, uplinks)
-        store = nil
+        (store, refusal) = (nil, nil)
         do throws(SpoolError) {
             _ = try opened()
         } catch {
@@ -112,15 +146,34 @@ public actor Spool {
     }
 
     /// Gives points their numbers and notes, durable where they are new, and returns the whole dictionary.
+    ///
+    /// While the spool cannot be opened, points that are not known get numbers that hold until it is: see `Event.opened`.
     public func identify(_ keys: [String], notes: [String: String] = [:]) throws(SpoolError) -> [String: PointID] {
-        let store = try opened()
-        _ = try store.identify(keys, notes: notes)
-        return store.dictionary
+        do throws(SpoolError) {
+            let store = try opened()
+            _ = try store.identify(keys, notes: notes)
+            return store.dictionary
+        } catch {
+            guard error.isOfDisk, store == nil else { throw error }
+            let known = (try? SpoolStore.openForReading(directory: directory).dictionary()) ?? [:]
+            for key in keys where known[key] == nil && provisional[key] == nil {
+                provisional[key] = PointID(rawValue: UInt32(SpoolStore.maximumPoints + provisional.count + 1))
+            }
+            return known.merging(provisional) { known, _ in known }
+        }
     }
 
     /// What the agent has to remember over a restart, by name: what is committed, and what waits for it.
     public func memory() throws(SpoolError) -> [String: String] {
-        try opened().memory().merging(intake.memory) { _, new in new }
+        do throws(SpoolError) {
+            return try opened().memory().merging(intake.memory) { _, new in new }
+        } catch {
+            guard error.isOfDisk, store == nil else { throw error }
+            let known =
+                (try? SpoolStore.openForReading(directory: directory).memory())
+                ?? Sidecar.read(in: directory)?.totals.mapValues(\.value) ?? [:]
+            return known.merging(intake.memory) { _, new in new }
+        }
     }
 
     /// Commits until `stop()`, then once more. Call once.
@@ -141,6 +194,7 @@ public actor Spool {
             }
         }
         commit()
+        store?.noteBeside(waits: true)
         store = nil
         hasEnded = true
         // It may hold on to what holds on to this spool.
@@ -215,10 +269,44 @@ public actor Spool {
         guard !hasEnded else {
             throw SpoolError(.closed, operation: "use", path: directory, detail: "the spool has ended")
         }
-        let new = try SpoolStore(
-            directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
+        if let refusal, BootClock.now < refusal.until { throw refusal.error }
+        let new: SpoolStore
+        do throws(SpoolError) {
+            new = try SpoolStore(
+                directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID,
+                suspicion: suspicion)
+            if unsure != nil { try new.rewriteLog() }
+        } catch {
+            refusal = (error, BootClock.now + Self.reopenInterval)
+            throw error
+        }
+        refusal = nil
         store = new
+        suspicion = nil
+        if let mending = new.mending {
+            shared.withLock { $0.mending = mending }
+            onEvent(.mended(mending))
+        }
+        if !provisional.isEmpty {
+            let keys = Array(provisional.keys)
+            for (key, id) in zip(keys, try new.identify(keys)) {
+                if let number = provisional[key] { aliases[number] = id }
+            }
+            onEvent(.opened)
+        }
         return new
+    }
+
+    /// Gives the store up where its disk or its file can no longer be trusted: what failed on a descriptor once may seem
+    /// to work on it the next time. Leases come back as unclear ones.
+    private func distrust(_ error: SpoolError) {
+        switch error.code {
+        case .inputOutput, .readOnly: break
+        case .damaged, .foreign: suspicion = error
+        default: return
+        }
+        store = nil
+        generation += 1
     }
 
     private func bringForward(to deadline: Instant) {
@@ -261,18 +349,39 @@ public actor Spool {
     }
 
     /// Appends what the intake held, or gives it back.
-    private func write(_ content: Intake.Content) -> SpoolError? {
+    private func write(_ new: Intake.Content) -> SpoolError? {
+        var content = new
+        for index in content.readings.indices {
+            if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
+        }
+        var next: Int64?
         do throws(SpoolError) {
             let store = try opened()
+            next = store.state.nextSequence
+            if let unsure {
+                // A commit is in the file as a whole or not at all.
+                if next == unsure.next + Int64(unsure.count) {
+                    content.readings.removeFirst(min(unsure.count, content.readings.count))
+                }
+                self.unsure = nil
+            }
             if !content.isEmpty || store.hasPending { try store.append(content, offset: BootClock.offset) }
+            if lastCommit - lastSidecar >= Self.sidecarInterval {
+                lastSidecar = lastCommit
+                store.noteBeside(waits: false)
+            }
             return nil
         } catch {
+            if let next, error.code == .inputOutput || error.code == .readOnly {
+                unsure = (next, content.readings.count)
+            }
             var rest = content
             // A reading that can never be stored must not hold up the others for ever: it goes, and the log tells.
             if error.code == .invalidReading, let store { rest.readings = store.fit(content.readings) }
             // A full spool has taken the rest.
             if error.code == .full { rest = Intake.Content(readings: rest.readings) }
             intake.putBack(rest)
+            distrust(error)
             return error
         }
     }

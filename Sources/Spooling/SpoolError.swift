@@ -91,6 +91,9 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the disk is at fault, and may be well again later: waiting helps then.
+    var isOfDisk: Bool { [.readOnly, .noSpace, .inputOutput, .busy].contains(code) }
+
     /// What the technician should do next.
     public var hint: String {
         switch code {

@@ -57,7 +57,12 @@ enum SpoolFolder {
                 error.code == EROFS ? .readOnly : .inaccessible, operation: "make folder", path: directory,
                 detail: PosixError.text(error.code), errno: error.code)
         }
-        let descriptor = open(above ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        sync(above ?? ".")
+    }
+
+    /// Puts a folder's names on the disk.
+    static func sync(_ directory: String) {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         fsync(descriptor)
         close(descriptor)

@@ -1,3 +1,5 @@
+public import Metering
+
 /// A look into the spool of an agent that is dead or running; nothing is changed.
 ///
 /// It needs the right to write in the folder, or the agent running: readers of a write-ahead log share its index.
@@ -15,6 +17,23 @@ public final class SpoolReader {
     /// What the spool ever committed, point by point in the order of their keys.
     public func audit() throws(SpoolError) -> [AuditLine] {
         try archive.audit()
+    }
+
+    /// The number of every point, by its key.
+    public func dictionary() throws(SpoolError) -> [String: PointID] {
+        var points: [String: PointID] = [:]
+        for (index, key) in try archive.pointKeys().enumerated() { points[key] = PointID(rawValue: UInt32(index + 1)) }
+        return points
+    }
+
+    /// What the agent remembers over a restart, by name.
+    public func memory() throws(SpoolError) -> [String: String] {
+        try archive.memory()
+    }
+
+    /// The newest gaps, the newest first.
+    public func gaps(atMost count: Int) throws(SpoolError) -> [Gap] {
+        try archive.gaps(atMost: count)
     }
 
     /// What is noted of a point; nil where there is no note, or no such point.

@@ -14,6 +14,8 @@ struct SpoolRow: Hashable {
     var forgotten: Int64 = 0
     /// Sequence numbers below were given, whether or not their chunks are there.
     var next: Int64 = 1
+    /// The version of the format, once more: where the file's head says otherwise, the head is damaged.
+    var format = Schema.version
 
     init(id: String) {
         self.id = id
@@ -24,8 +26,10 @@ struct SpoolRow: Hashable {
         id = cells[0].text
         (run, quarantined, damaged) = (cells[1].integer, cells[2].integer, cells[3].integer)
         (dropped, forgotten, next) = (cells[4].integer, cells[5].integer, cells[6].integer)
+        format = cells[7].integer
         let numbers = 0...ChunkHeader.limit
-        guard id.utf8.count == 32, (0...1 << 30).contains(run), numbers.contains(quarantined), numbers.contains(damaged),
+        guard id.utf8.count == 32, (0...1 << 30).contains(run), numbers.contains(quarantined),
+            numbers.contains(damaged),
             numbers.contains(dropped), numbers.contains(forgotten), numbers.contains(next)
         else { return nil }
     }
@@ -33,7 +37,7 @@ struct SpoolRow: Hashable {
     var cells: [Cell] {
         [
             .text(id), .integer(run), .integer(quarantined), .integer(damaged), .integer(dropped), .integer(forgotten),
-            .integer(next),
+            .integer(next), .integer(format),
         ]
     }
 

@@ -27,6 +27,13 @@ public struct SpoolStatistics: Hashable, Sendable {
     /// When the last of them ended; only the actor `Spool` knows.
     public var lastCommit: Instant?
 
+    /// What is known of a spool that could not be opened: nothing.
+    public init() {
+        self.init(
+            spoolID: "", committed: 0, held: 0, undelivered: [:], quarantined: 0, damaged: 0, oldest: nil, newest: nil,
+            fileBytes: 0, storedBytes: 0)
+    }
+
     /// Statistics with every property given.
     public init(
         spoolID: String, committed: Int64, held: Int64, undelivered: [String: Int64], quarantined: Int64,

@@ -21,6 +21,7 @@ extension SpoolStore {
         try check(readings, offset)
         guard !content.isEmpty || hasPending else { return }
         if let last = readings.last { state.now = offset.timestamp(of: last.instant).milliseconds }
+        reserve(readings.count)
         var hasRoom = true
         try commit { () throws(SpoolError) in
             try writePending()

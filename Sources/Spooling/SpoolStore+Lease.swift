@@ -113,14 +113,25 @@ extension SpoolStore {
         guard free.first < state.nextSequence else { return nil }
         var chunks: [ChunkHeader] = []
         var count: Int64 = 0
+        var holes: [Gap] = []
+        var expected = free.first
         try archive.headers(from: free.first) { (header) throws(SpoolError) in
             guard header.last <= free.last, chunks.isEmpty || count + header.count <= limit else { return false }
+            if header.sequence > expected {
+                holes.append(
+                    Gap(
+                        first: expected, last: header.sequence - 1, count: header.sequence - expected,
+                        reason: "the spool's file was damaged", noted: state.now))
+            }
+            expected = header.last + 1
             chunks.append(header)
             count += header.count
             return count < limit
         }
-        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up.
+        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up. Those
+        // that are listed as missing already are listed once.
         guard let last = chunks.last?.last else { return nil }
+        state.gaps += holes
         return Window(first: free.first, last: last, chunks: chunks)
     }
 
@@ -201,7 +212,8 @@ extension SpoolStore {
             last: state.lastRange)
         let end = ClockOffset(nanoseconds: choice.offset).timestamp(of: Instant(nanoseconds: latest)).milliseconds
         var range = FrozenRange(
-            first: first, last: last, boot: number, offset: choice.offset, isRaised: choice.isRaised,
+            first: first, last: last, boot: number, offset: choice.offset,
+            isRaised: choice.isRaised || boot.id == Boot.lost,
             latest: max(end, state.lastRange?.latest ?? .min))
         if let before = state.lastRange, before.boot == number, before.offset == range.offset,
             before.isRaised == range.isRaised

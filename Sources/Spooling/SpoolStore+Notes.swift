@@ -28,12 +28,12 @@ extension SpoolStore {
 
     /// What the agent has to remember over a restart, by name.
     public func memory() throws(SpoolError) -> [String: String] {
-        var memory: [String: String] = [:]
-        try connection.rows(.memory) { (row) throws(SpoolError) in
-            memory[row[0].text] = row[1].text
-            return true
-        }
-        return memory
+        try archive.memory()
+    }
+
+    /// The newest gaps, the newest first.
+    public func gaps(atMost count: Int) throws(SpoolError) -> [Gap] {
+        try archive.gaps(atMost: count)
     }
 
     /// The newest events, the newest first.

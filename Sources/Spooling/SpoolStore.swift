@@ -73,6 +73,9 @@ public final class SpoolStore {
     var state: State
     var encoder = ChunkEncoder()
     private let lock: SpoolLock
+    /// What had to be done at the opening; nil where nothing was wrong.
+    public let mending: SpoolMending?
+    private var sidecar: Sidecar
     /// Numbers of leases: the run in the upper half, so that none is given twice.
     private var nextLease: Int64
 
@@ -84,17 +87,72 @@ public final class SpoolStore {
     ///   - uplinks: the names of all uplinks. A new one starts with the oldest reading held; one that is no longer named
     ///     keeps no reading alive, and goes on where it was when it comes back.
     ///   - bootID: the kernel's name for this boot; instants of another boot are never mixed with this one's.
+    ///   - suspicion: what made somebody give the spool up that was open before: a damaged file is then mended first.
     public init(
-        directory: String, settings: SpoolSettings, uplinks: [String], bootID: String
+        directory: String, settings: SpoolSettings, uplinks: [String], bootID: String, suspicion: SpoolError? = nil
     ) throws(SpoolError) {
         try SpoolFolder.make(directory)
         self.directory = directory
         self.settings = settings
         lock = try SpoolLock(directory: directory)
-        let path = SpoolFolder.file(in: directory)
-        archive = Archive(try Schema.open(path, maximumBytes: settings.maximumBytes))
+        let opened = try SpoolOpening.open(directory, maximumBytes: settings.maximumBytes, suspicion: suspicion)
+        archive = Archive(opened.connection)
+        mending = opened.mending
         nextLease = try Self.beginRun(archive.connection)
         state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
+        sidecar = Sidecar(
+            spoolID: state.row.id, version: opened.sidecar?.version ?? 0, next: state.nextSequence,
+            ceiling: state.nextSequence, undelivered: 0)
+        if let mending { try note(mending) }
+        noteBeside(waits: false)
+    }
+
+    /// What happened to the spool is an event like those of meters.
+    private func note(_ mending: SpoolMending) throws(SpoolError) {
+        try commit { () throws(SpoolError) in
+            let id = (try connection.integer("SELECT max(id) FROM event") ?? 0) + 1
+            try connection.write(
+                [
+                    .integer(id), .integer(state.newest?.boot ?? state.boot.number),
+                    .integer(state.newest?.latest ?? 0), .text("spool"), .text("spool-mended"), .text(mending.text),
+                ], to: .event)
+        }
+    }
+
+    /// Writes what the log holds into the file, and empties it: after a sync that failed nobody knows what of the log is
+    /// on the disk, however whole it looks in memory (Rebello et al., USENIX ATC 2020).
+    func rewriteLog() throws(SpoolError) {
+        try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)", operation: "write the log into the file")
+    }
+
+    // MARK: - Beside
+
+    /// Writes the sidecar: how far the spool is, and the totals of pulses. Once a minute, and at a clean end.
+    ///
+    /// - Parameter waits: whether it has to be on the disk when this returns.
+    public func noteBeside(waits: Bool) {
+        let since = state.nextSequence - sidecar.next
+        sidecar.version += 1
+        sidecar.next = state.nextSequence
+        sidecar.ceiling = sidecar.next + max(Self.leastReserve, 2 * since)
+        sidecar.undelivered = undelivered.values.max() ?? 0
+        (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.offset)
+        if let totals = try? archive.totals() { sidecar.totals = totals }
+        sidecar.write(in: directory, waits: waits)
+    }
+
+    /// Sequence numbers that may be given before the sidecar is written anew, at least.
+    private static let leastReserve: Int64 = 10_000
+
+    /// Sees to it that no number is given that the sidecar does not know of.
+    func reserve(_ count: Int) {
+        if state.nextSequence + Int64(count) > sidecar.ceiling { noteBeside(waits: false) }
+        // A single append may be larger than all before.
+        if state.nextSequence + Int64(count) > sidecar.ceiling {
+            sidecar.ceiling = state.nextSequence + 2 * Int64(count)
+            sidecar.version += 1
+            sidecar.write(in: directory, waits: false)
+        }
     }
 
     /// The readings that can be taken: of points in the dictionary, with a finite value and a possible instant.

@@ -58,30 +58,33 @@ import Testing
         }
     }
 
-    @Test func foreignFilesAreRefusedAndLeftAlone() throws {
+    @Test func foreignFilesAreSetAsideUnchanged() throws {
         try withFolder { folder in
             mkdir(folder, 0o750)
             let path = SpoolFolder.file(in: folder)
             let text = Array("this is somebody's diary, and it is longer than the header of a database file ".utf8)
             write(Array(repeatElement(text, count: 20).joined()), to: path)
             let before = try content(of: path)
-            #expect(failure { _ = try open(folder) }?.code == .foreign)
-            #expect(try content(of: path) == before)
+            var mending = try open(folder).mending
+            #expect(mending?.aside == folder + "/parthe.damaged-1" && mending?.gaps == [])
+            #expect(try content(of: folder + "/parthe.damaged-1") == before)
             unlink(path)
+            unlink(path + "-wal")
+            unlink(Sidecar.file(in: folder))
 
             let other = try Connection(path, .create, busyTimeout: .zero)
             try other.execute("CREATE TABLE diary (day TEXT)")
             other.close()
             let database = try content(of: path)
-            let error = failure { _ = try open(folder) }
-            #expect(error?.code == .foreign && error?.detail.contains("another program") == true)
-            #expect(try content(of: path) == database)
+            mending = try open(folder).mending
+            #expect(mending?.reason.contains("another program") == true)
+            #expect(try content(of: folder + "/parthe.damaged-2") == database)
         }
     }
 
     @Test func aNewerFormatIsRefused() throws {
         try withFolder { folder in
-            try open(folder).connection.execute("PRAGMA user_version = 4")
+            try open(folder).connection.execute("PRAGMA user_version = 4; ALTER TABLE spool DROP COLUMN format")
             let error = failure { _ = try open(folder) }
             #expect(error?.code == .newer)
             #expect(error?.detail == "its format has version 4, this parthe knows versions up to 3")

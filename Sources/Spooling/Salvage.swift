@@ -1,0 +1,235 @@
+internal import Glibc
+internal import Metering
+
+/// Makes a new spool of what a damaged one still holds. The damaged file is only read.
+///
+/// Chunks are taken wherever their checksum fits. Sequence numbers that were given and have no chunk any more are gaps;
+/// where the end of the spool may be missing, the sidecar bounds how much. What was in flight or settled may not be known
+/// whole, so every uplink asks its platform before it sends what is held now.
+final class Salvage {
+    /// What came of it.
+    struct Report: Hashable {
+        /// Readings that are kept.
+        var kept: Int64 = 0
+        /// What is missing.
+        var gaps: [Gap] = []
+        /// Points whose names are lost.
+        var lostPoints = 0
+
+        /// Readings that are known to be missing.
+        var lost: Int64 { gaps.reduce(0) { $0 + $1.count } }
+    }
+
+    private let source: String
+    private let sidecar: Sidecar?
+    private let connection: Connection
+    private let archive: Archive
+    private var remains = Remains()
+    private var report = Report()
+
+    /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
+    static func rescue(from source: String, sidecar: Sidecar?, into target: String) throws(SpoolError) -> Report {
+        unlink(target)
+        let salvage = try Salvage(source, sidecar, target)
+        do {
+            try salvage.connection.transaction { () throws(SpoolError) in try salvage.run() }
+            salvage.connection.close()
+            try sync(target)
+        } catch {
+            salvage.connection.close()
+            unlink(target)
+            throw error
+        }
+        return salvage.report
+    }
+
+    private init(_ source: String, _ sidecar: Sidecar?, _ target: String) throws(SpoolError) {
+        (self.source, self.sidecar) = (source, sidecar)
+        connection = try Connection(target, .create, busyTimeout: .zero)
+        archive = Archive(connection)
+        // A rescue that is cut short is begun anew: it needs no journal, and one sync at its end.
+        try connection.execute(
+            """
+            PRAGMA page_size = \(Schema.pageSize); PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+            PRAGMA secure_delete = OFF; PRAGMA cache_size = -8192
+            """, operation: "rescue")
+        try connection.execute(Schema.tables, operation: "rescue")
+    }
+
+    private func run() throws(SpoolError) {
+        let insert = try connection.statement(
+            """
+            INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (sequence) DO UPDATE SET count = excluded.count, boot = excluded.boot,
+            earliest = excluded.earliest, latest = excluded.latest, stored = excluded.stored, body = excluded.body
+            WHERE excluded.count >> 16 > count >> 16
+            """)
+        var found = remains
+        try found.collect(PageStore(source)) { (chunk) throws(SpoolError) in
+            let header = chunk.header
+            insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
+            try SpoolStore.run(insert, blob: chunk.body, at: 7)
+        }
+        remains = found
+        var row = remains.spool ?? SpoolRow(id: sidecar?.spoolID ?? SpoolRow.randomID())
+        let newest = try keepChunks(&row)
+        try copyRows(newest: newest?.last ?? 0)
+        try keepDictionary()
+        try keepTimes(newest)
+        try keepMemory()
+        for gap in report.gaps { try gap.write(to: connection) }
+        row.damaged += report.lost
+        try row.write(to: connection)
+        try connection.execute(
+            "PRAGMA application_id = \(Schema.application); PRAGMA user_version = \(Schema.version)",
+            operation: "rescue")
+    }
+
+    // MARK: - Chunks
+
+    /// Takes away chunks that were deleted or replaced before, and lists the holes; returns the newest chunk.
+    private func keepChunks(_ row: inout SpoolRow) throws(SpoolError) -> ChunkHeader? {
+        try connection.statement("DELETE FROM chunk WHERE sequence <= \(row.forgotten)").run("rescue")
+        let delete = try connection.statement("DELETE FROM chunk WHERE sequence = ?")
+        var previous: ChunkHeader?
+        var next = row.forgotten + 1
+        while let chunk = try archive.header(from: (previous?.sequence ?? 0) + 1) {
+            guard chunk.sequence >= next else {
+                delete.bind(chunk.sequence)
+                try delete.run("rescue")
+                continue
+            }
+            if chunk.sequence > next { addHole(next, chunk.sequence - 1, after: previous, before: chunk) }
+            report.kept += chunk.count
+            previous = chunk
+            next = chunk.last + 1
+        }
+        addEnd(next, &row, after: previous)
+        return previous
+    }
+
+    private func addHole(_ first: Int64, _ last: Int64, after: ChunkHeader?, before: ChunkHeader) {
+        report.gaps.append(
+            Gap(
+                first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },
+                latest: time(before.earliest, of: before), reason: "the spool's file was damaged", noted: 0))
+    }
+
+    /// What may be missing behind the newest chunk. Its numbers are not given again.
+    private func addEnd(_ next: Int64, _ row: inout SpoolRow, after newest: ChunkHeader?) {
+        let given = max(row.next, sidecar?.next ?? 1)
+        let ceiling = max(given, sidecar?.ceiling ?? given)
+        row.next = max(next, ceiling)
+        guard ceiling > next else { return }
+        report.gaps.append(
+            Gap(
+                first: next, last: ceiling - 1, count: max(0, given - next), most: ceiling - next,
+                earliest: newest.flatMap { time($0.latest, of: $0) },
+                reason: "the end of the spool's file was damaged", noted: 0))
+    }
+
+    /// When an instant of a chunk was, in ms since 1970, as far as that is known.
+    private func time(_ instant: Int64, of chunk: ChunkHeader) -> Int64? {
+        var offset: Int64?
+        for row in remains.rows[.frozen]?.values.map({ $0 }) ?? [] {
+            if (row[0].integer...max(row[0].integer, row[1].integer)).contains(chunk.sequence) {
+                offset = row[3].integer
+            }
+        }
+        offset = offset ?? remains.rows[.boot]?[.integer(chunk.boot)]?[3].integer
+        return offset.map {
+            ClockOffset(nanoseconds: $0).timestamp(of: Instant(nanoseconds: instant)).milliseconds
+        }
+    }
+
+    // MARK: - Rows
+
+    /// Writes the rows that need no thought, and the uplinks, which shall ask about everything up to `newest`.
+    private func copyRows(newest: Int64) throws(SpoolError) {
+        for table in [SealedTable.quarantine, .remark, .event, .total, .gap] {
+            for row in remains.rows(of: table) { try connection.write(row, to: table) }
+        }
+        for row in remains.rows(of: .uplink) {
+            try connection.write([row[0], row[1], row[2], .integer(newest)], to: .uplink)
+            for range in remains.settledRanges(of: row[0].integer) {
+                try connection.write(
+                    [row[0], .integer(range.lowerBound), .integer(range.upperBound), .integer(0), .integer(1)],
+                    to: .delivery)
+            }
+        }
+    }
+
+    /// Writes points and shapes; a number whose row is lost gets a name, and a shape that fits nothing.
+    private func keepDictionary() throws(SpoolError) {
+        let points = remains.rows(of: .point)
+        var next: Int64 = 1
+        for row in points where (next...Int64(SpoolStore.maximumPoints)).contains(row[0].integer) {
+            while next < row[0].integer {
+                report.lostPoints += 1
+                try connection.write([.integer(next), .text("lost/point-\(next)"), .null], to: .point)
+                next += 1
+            }
+            try connection.write(row, to: .point)
+            next += 1
+        }
+        let insert = try connection.statement("INSERT INTO shape VALUES (?, ?)")
+        let last = remains.shapes.keys.max() ?? 0
+        for number in stride(from: Int64(1), through: min(last, Int64(ShapeBook.maximumShapes)), by: 1) {
+            var body = remains.shapes[number] ?? Shape.sealedLoss(number: number)
+            let columns = try? body.withUnsafeBytes { try Shape.unseal($0, number: number, pointCount: Int(next) - 1) }
+            if columns == nil { body = Shape.sealedLoss(number: number) }
+            insert.bind(number)
+            try SpoolStore.run(insert, blob: body, at: 2)
+        }
+    }
+
+    /// Sees to it that every chunk has a boot, and that every chunk before a frozen one is frozen.
+    private func keepTimes(_ newest: ChunkHeader?) throws(SpoolError) {
+        for row in remains.rows(of: .boot) { try connection.write(row, to: .boot) }
+        for row in remains.rows(of: .frozen) { try connection.write(row, to: .frozen) }
+        let end = try archive.frozenRange(through: .max)
+        var previous: (chunk: ChunkHeader, offset: Int64)?
+        var next: Int64 = 0
+        while let chunk = try archive.header(from: next) {
+            next = chunk.last + 1
+            let range = try archive.frozenRange(of: chunk.sequence)
+            let known = try archive.boot(chunk.boot)
+            // Without anything else it follows the one before.
+            let follows = previous.map { $0.offset + $0.chunk.latest - chunk.earliest }
+            let noted = sidecar?.boot == chunk.boot ? sidecar?.offset : nil
+            let offset = range?.offset ?? known?.offset ?? noted ?? follows ?? 0
+            if known == nil {
+                try connection.write(
+                    [
+                        .integer(chunk.boot), .text(Boot.lost), .integer(0), .integer(offset),
+                        Cell(range.map(\.offset)),
+                    ], to: .boot)
+            }
+            if range == nil, let end, chunk.sequence <= end.last {
+                try connection.write(
+                    [
+                        .integer(chunk.sequence), .integer(chunk.last), .integer(chunk.boot), .integer(offset),
+                        .integer(1), .integer(end.latest),
+                    ], to: .frozen)
+            }
+            previous = (chunk, offset)
+        }
+    }
+
+    /// Writes what is remembered; of the totals of pulses the newer of spool and sidecar.
+    private func keepMemory() throws(SpoolError) {
+        var rows = remains.rows[.memory] ?? [:]
+        for (name, total) in sidecar?.totals ?? [:] where total.stamp > rows[.text(name)]?[2].integer ?? -1 {
+            rows[.text(name)] = [.text(name), .text(total.value), .integer(total.stamp)]
+        }
+        for row in rows.values { try connection.write(row, to: .memory) }
+    }
+
+    private static func sync(_ path: String) throws(SpoolError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        defer { close(descriptor) }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
+            throw SpoolError(.inputOutput, operation: "rescue", path: path, detail: "it cannot be synced", errno: errno)
+        }
+    }
+}

@@ -1,0 +1,287 @@
+internal import Glibc
+internal import Metering
+internal import Posix
+
+/// What had to be done so that a spool could be opened.
+public struct SpoolMending: Hashable, Sendable {
+    /// What was wrong, in words.
+    public var reason: String
+    /// Where the damaged file stands now; nil where nothing had to be set aside.
+    public var aside: String?
+    /// Readings that are there.
+    public var kept: Int64
+    /// What is missing.
+    public var gaps: [Gap]
+
+    /// `parthe.spool was damaged (…): 12000 readings are kept, 24 to 30 are lost; the damaged file is …`.
+    public var text: String {
+        let least = gaps.reduce(0) { $0 + $1.count }
+        let most = gaps.reduce(0) { $0 + $1.most }
+        let lost = most == 0 ? "none is lost" : least == most ? "\(least) are lost" : "\(least) to \(most) are lost"
+        return "\(reason): \(kept) readings are kept, \(lost)" + (aside.map { "; the damaged file is now \($0)" } ?? "")
+    }
+}
+
+/// Opens a spool whatever became of its files: what is damaged is set aside, never deleted, and what it still holds goes
+/// into a new file. Only a file of a newer format, and a disk that gives or takes nothing, are refused.
+///
+/// The new file is made beside the old one and takes its place when it is whole and on the disk, so that this can be cut
+/// short at any point and begun anew:
+///
+///     parthe.rescue made ─▶ parthe.spool → parthe.damaged-N ─▶ parthe.rescue → parthe.spool
+struct SpoolOpening {
+    let directory: String
+    let maximumBytes: Int64
+    private(set) var mending: SpoolMending?
+    private(set) var sidecar: Sidecar?
+
+    private var path: String { SpoolFolder.file(in: directory) }
+    private var rescuePath: String { directory + "/parthe.rescue" }
+
+    /// Opens the spool in `directory`; `suspicion` is what SQLite said of it the last time, if that was bad.
+    static func open(
+        _ directory: String, maximumBytes: Int64, suspicion: SpoolError?
+    ) throws(SpoolError) -> (connection: Connection, mending: SpoolMending?, sidecar: Sidecar?) {
+        var opening = SpoolOpening(directory: directory, maximumBytes: maximumBytes)
+        let connection = try opening.open(suspicion)
+        return (connection, opening.mending, opening.sidecar)
+    }
+
+    private init(directory: String, maximumBytes: Int64) {
+        (self.directory, self.maximumBytes) = (directory, maximumBytes)
+    }
+
+    private mutating func open(_ suspicion: SpoolError?) throws(SpoolError) -> Connection {
+        adoptRescue()
+        sidecar = Sidecar.read(in: directory)
+        if let suspicion { try mend(suspicion.detail) }
+        if let kind = File.kind(path), kind != .file { try setAside("a \(kind.rawValue) is in its place") }
+        let logIsLeft = SpoolFolder.size(path) == 0 && SpoolFolder.size(path + "-wal") > 0
+        // SQLite would throw the log of an empty file away.
+        if logIsLeft { try mend("the file is empty, its log is not") }
+        let isNew = SpoolFolder.size(path) == 0
+        let remains = isNew ? nil : try unreadRemains()
+        do throws(SpoolError) {
+            let connection = try openAsItIs()
+            if isNew { try noteLoss(of: sidecar, connection) }
+            try catchUp(remains, connection)
+            return connection
+        } catch {
+            // A disk that is full or fails, or rights that are missing, are no damage.
+            guard suspicion == nil, !isNew, [.damaged, .foreign, .database].contains(error.code) else { throw error }
+            try mend(error.detail)
+            return try openAsItIs()
+        }
+    }
+
+    private func openAsItIs() throws(SpoolError) -> Connection {
+        let connection = try Schema.open(path, maximumBytes: maximumBytes)
+        try check(connection)
+        return connection
+    }
+
+    /// Reads everything that is small: a row that is not what was written is found now, not in the middle of work.
+    private func check(_ connection: Connection) throws(SpoolError) {
+        let archive = Archive(connection)
+        _ = try SpoolRow.read(from: connection)
+        let keys = try archive.pointKeys()
+        _ = try archive.shapes(pointCount: keys.count)
+        for table in [SealedTable.boot, .frozen, .uplink, .delivery, .memory] {
+            try connection.rows(table) { (_) throws(SpoolError) in true }
+        }
+        _ = try archive.header(from: 0)
+        _ = try archive.header(through: .max)
+    }
+
+    // MARK: - Damage
+
+    /// Makes a new file of what the damaged one holds, and puts it in its place.
+    private mutating func mend(_ reason: String) throws(SpoolError) {
+        var report: Salvage.Report?
+        do throws(SpoolError) {
+            report = try Salvage.rescue(from: path, sidecar: sidecar, into: rescuePath)
+        } catch {
+            // There is no room for a second file: a new one begins, and `parthe spool repair` makes up for it later.
+            guard error.code == .noSpace else { throw error }
+        }
+        try setAside("\(path) was damaged (\(reason))")
+        guard let report else { return }
+        guard rename(rescuePath, path) == 0 else { throw failure("rename", rescuePath) }
+        SpoolFolder.sync(directory)
+        mending?.kept = report.kept
+        mending?.gaps = report.gaps
+    }
+
+    /// A rescue that was whole before it could take its place takes it now; any other is in nobody's way.
+    private func adoptRescue() {
+        guard File.exists(rescuePath) else { return }
+        let connection = try? Connection(rescuePath, .read, busyTimeout: .zero)
+        let application = (try? connection?.integer("PRAGMA application_id")) ?? nil
+        connection?.close()
+        if application == Schema.application, !File.exists(path) {
+            _ = rename(rescuePath, path)
+            SpoolFolder.sync(directory)
+        } else {
+            unlink(rescuePath)
+        }
+    }
+
+    /// Gives the file and its log another name.
+    private mutating func setAside(_ reason: String) throws(SpoolError) {
+        var number = 1
+        while ["", "-wal"].contains(where: { File.exists(directory + "/parthe.damaged-\(number)" + $0) }) {
+            number += 1
+        }
+        let aside = directory + "/parthe.damaged-\(number)"
+        for suffix in ["-wal", "-shm", ""] where File.exists(path + suffix) {
+            guard rename(path + suffix, aside + suffix) == 0 else { throw failure("rename", path + suffix) }
+        }
+        SpoolFolder.sync(directory)
+        mending = SpoolMending(reason: reason, aside: aside, kept: 0, gaps: [])
+    }
+
+    private func failure(_ operation: String, _ path: String) -> SpoolError {
+        SpoolError(
+            errno == EROFS ? .readOnly : .inaccessible, operation: operation, path: path,
+            detail: PosixError.text(errno), errno: errno)
+    }
+
+    // MARK: - The end
+
+    /// A new file begins where there was one before: what that held is lost, as far as the sidecar tells.
+    private mutating func noteLoss(of sidecar: Sidecar?, _ connection: Connection) throws(SpoolError) {
+        guard let sidecar else { return }
+        let reason = mending?.reason ?? "the spool's file was gone"
+        let most = sidecar.undelivered + sidecar.ceiling - sidecar.next
+        let gap = Gap(
+            first: -1, last: -1, count: 0, most: most, reason: "\(reason); it was spool \(sidecar.spoolID)", noted: 0)
+        try connection.transaction { () throws(SpoolError) in
+            if sidecar.next > 1 { try gap.write(to: connection) }
+            for (name, total) in sidecar.totals {
+                try connection.write([.text(name), .text(total.value), .integer(total.stamp)], to: .memory)
+            }
+        }
+        if sidecar.next > 1 {
+            mending = mending ?? SpoolMending(reason: reason, kept: 0, gaps: [])
+            mending?.gaps.append(gap)
+        }
+    }
+
+    /// What stands in the log beyond what SQLite reads; nil where that is nothing, as after nearly every start.
+    private func unreadRemains() throws(SpoolError) -> (Remains, [Remains.Chunk])? {
+        let store = PageStore(path)
+        guard !store.unread.isEmpty else { return nil }
+        var remains = Remains()
+        var chunks: [Int64: Remains.Chunk] = [:]
+        try remains.collectUnread(store) { (chunk) throws(SpoolError) in chunks[chunk.header.sequence] = chunk }
+        return (remains, chunks.values.sorted { $0.header.sequence < $1.header.sequence })
+    }
+
+    /// Brings in what SQLite did not read of the log, and lists what the sidecar says is missing then.
+    private mutating func catchUp(
+        _ remains: (rows: Remains, chunks: [Remains.Chunk])?, _ connection: Connection
+    ) throws(SpoolError) {
+        let archive = Archive(connection)
+        var row = try SpoolRow.read(from: connection)
+        let before = row
+        var newest = try archive.header(through: .max)
+        let sidecar = sidecar?.spoolID == row.id ? sidecar : nil
+        var added: [Remains.Chunk] = []
+        for chunk in remains?.chunks ?? [] where chunk.header.sequence > newest?.last ?? row.forgotten {
+            // A chunk is of use with its boot and its shapes only; what refers to a boot that is not there is left.
+            guard try archive.boot(chunk.header.boot) != nil || isNew(chunk, remains?.rows) else { continue }
+            added.append(chunk)
+            newest = chunk.header
+        }
+        let next = max((newest?.last ?? 0) + 1, row.next)
+        var gaps: [Gap] = []
+        var expected = (try archive.header(through: .max)?.last ?? row.forgotten) + 1
+        for chunk in added {
+            if chunk.header.sequence > expected, expected >= row.next {
+                gaps.append(hole(expected, chunk.header.sequence - 1))
+            }
+            expected = chunk.header.last + 1
+        }
+        if let sidecar, sidecar.next > next {
+            gaps.append(
+                Gap(
+                    first: next, last: sidecar.ceiling - 1, count: sidecar.next - next, most: sidecar.ceiling - next,
+                    reason: "the end of the spool's log was damaged", noted: 0))
+            row.next = sidecar.ceiling
+        }
+        let totals = try lateTotals(remains?.rows, sidecar, connection)
+        guard !added.isEmpty || !gaps.isEmpty || !totals.isEmpty else { return }
+        row.damaged += gaps.reduce(0) { $0 + $1.count }
+        let new = row
+        try connection.transaction { () throws(SpoolError) in
+            try add(added, remains?.rows, connection)
+            for gap in gaps { try gap.write(to: connection) }
+            for total in totals { try connection.write(total, to: .memory) }
+            if new != before { try new.write(to: connection) }
+        }
+        guard !gaps.isEmpty else { return }
+        mending = mending ?? SpoolMending(reason: "the end of the spool's log was damaged", kept: 0, gaps: [])
+        mending?.kept += added.reduce(0) { $0 + $1.header.count }
+        mending?.gaps += gaps
+    }
+
+    private func hole(_ first: Int64, _ last: Int64) -> Gap {
+        Gap(first: first, last: last, count: last - first + 1, reason: "the spool's log was damaged", noted: 0)
+    }
+
+    private func isNew(_ chunk: Remains.Chunk, _ rows: Remains?) -> Bool {
+        rows?.rows(of: .boot).contains { $0[0].integer == chunk.header.boot } ?? false
+    }
+
+    private func add(
+        _ chunks: [Remains.Chunk], _ rows: Remains?, _ connection: Connection
+    ) throws(SpoolError) {
+        guard !chunks.isEmpty, let rows else { return }
+        let archive = Archive(connection)
+        // In the order in which they were made; what would leave a hole has its chunks counted as damaged later.
+        var points = Int64(try archive.pointKeys().count)
+        for row in rows.rows(of: .point) where row[0].integer == points + 1 {
+            try connection.write(row, to: .point)
+            points += 1
+        }
+        var shapes = try connection.integer("SELECT count(*) FROM shape") ?? 0
+        let shape = try connection.statement("INSERT INTO shape VALUES (?, ?)")
+        for (number, body) in rows.shapes.sorted(by: { $0.key < $1.key }) where number == shapes + 1 {
+            shape.bind(number)
+            try SpoolStore.run(shape, blob: body, at: 2)
+            shapes += 1
+        }
+        for row in rows.rows(of: .boot) where try archive.boot(row[0].integer) == nil {
+            try connection.write(row, to: .boot)
+        }
+        let insert = try connection.statement("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
+        for chunk in chunks {
+            let header = chunk.header
+            insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
+            try SpoolStore.run(insert, blob: chunk.body, at: 7)
+        }
+        for row in rows.rows(of: .remark) where row[0].integer >= chunks[0].header.sequence {
+            try connection.write(row, to: .remark)
+        }
+    }
+
+    /// What is remembered in a newer version elsewhere than in the file.
+    private func lateTotals(
+        _ rows: Remains?, _ sidecar: Sidecar?, _ connection: Connection
+    ) throws(SpoolError) -> [[Cell]] {
+        var stamps: [String: Int64] = [:]
+        try connection.rows(.memory) { (row) throws(SpoolError) in
+            stamps[row[0].text] = row[2].integer
+            return true
+        }
+        var late: [String: [Cell]] = [:]
+        for (name, total) in sidecar?.totals ?? [:] where total.stamp > stamps[name] ?? -1 {
+            late[name] = [.text(name), .text(total.value), .integer(total.stamp)]
+            stamps[name] = total.stamp
+        }
+        for row in rows?.rows(of: .memory) ?? [] where row[2].integer > stamps[row[0].text] ?? -1 {
+            late[row[0].text] = row
+        }
+        return Array(late.values)
+    }
+}
