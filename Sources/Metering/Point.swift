@@ -45,6 +45,8 @@ public struct PointDefinition: Hashable, Sendable {
     public var rollover: ExactDecimal?
     /// Which of its readings are kept, where that is not the meter's rule.
     public var keep: KeepPolicy?
+    /// Whether its readings may be thinned when the spool is full, where that is not the meter's rule.
+    public var thin: ThinningPolicy?
 
     /// A point with every property given.
     public init(
@@ -52,7 +54,7 @@ public struct PointDefinition: Hashable, Sendable {
         type: RegisterType, count: Int? = nil, order: WordOrder = .abcd, conversion: Conversion = .none,
         notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil,
         intervalClass: IntervalClass? = nil, maximumRate: ExactDecimal? = nil, rollover: ExactDecimal? = nil,
-        keep: KeepPolicy? = nil
+        keep: KeepPolicy? = nil, thin: ThinningPolicy? = nil
     ) {
         self.name = name
         self.quantity = quantity
@@ -71,6 +73,7 @@ public struct PointDefinition: Hashable, Sendable {
         self.maximumRate = maximumRate
         self.rollover = rollover
         self.keep = keep
+        self.thin = thin
     }
 
     /// The registers the point occupies.
