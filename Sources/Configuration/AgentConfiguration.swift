@@ -32,6 +32,7 @@
 //     model: eastron-sdm630             # from the catalogue (`parthe meter list`) …
 //     interval: 10s                     # 100ms…24h; 10s unless it is given; or by class: {fast: 1s, slow: 1m}
 //     keep: {every: 15m, value: mean}   # which readings are kept: all unless given; see below
+//     thin: forbidden                   # whether they may be thinned when the spool is full: allowed unless given
 //     points: [active-power, {name: active-energy-import, interval: 1m}]     # some of its points; all unless given
 //     location: {latitude: 51.34, longitude: 12.37}                          # the gateway's unless given
 //   - {id: sun, bus: roof, unit: 3, model: sunspec-103, at: 40070}           # a SunSpec model is `at` its ID register
@@ -78,7 +79,7 @@
 //     inverted: true                    # a low voltage is the active level; false unless given
 //     interval: 10s                     # how often total and rate are read; 10s unless given
 //     silence: 5m                       # after so long without a pulse the rate is 0; 1s…24h, 5m unless given
-//     obis: "7-0:3.0.0"                 # keep and location as of a meter
+//     obis: "7-0:3.0.0"                 # keep, thin and location as of a meter
 //   - {id: door, line: GPIO27, contact: {active: open, inactive: closed}, heartbeat: 1h}    # told so often, 1s…7d
 // uplinks:
 //   - id: city
@@ -90,6 +91,7 @@
 // spool:
 //   commit_interval: 1s                 # 100ms…10s: what a power cut may cost
 //   limit: 256MB                        # kB MB GB KiB MiB GiB; 4MB…1000GB
+//   free: 64MB                          # what is left of the disk to others, 0…1000GB
 //   history: 48h                        # how long delivered readings stay; 0s…366d
 // ```
 //
@@ -109,7 +111,10 @@
 // registers. `keep`, of a meter or a point, is `all`; or `change` (every reading that differs from the last one kept by
 // as much, or is another text, and one each `heartbeat`, 1h unless given); or `every` (one reading for each interval,
 // aligned to UTC: of a gauge its `value` mean, min, max or last; of a counter the reading at the interval's edge; of a
-// state also every change). A `kind` is gauge, counter or state; an `interval_class` is fast (powers, currents, flows,
+// state also every change). `thin`, of a meter, a point or an input, says whether readings that wait may be thinned when
+// the spool is nearly full, the oldest first: to one for each minute, then quarter of an hour, then hour; `allowed`; or
+// `forbidden` (each stays until it is delivered, or dropped because nothing else makes room); or `preferred` (before the
+// others, and coarser). A `kind` is gauge, counter or state; an `interval_class` is fast (powers, currents, flows,
 // states), slow (counters, temperatures, distortions …) or normal (the rest), unless a point says another.
 // Paths are relative to the file's folder. Numbers are read from their text, exactly; durations are whole numbers with
 // ms, s, m, h or d.

@@ -27,18 +27,19 @@ private enum LocationKey: String, SectionKey {
 }
 
 private enum SpoolKey: String, SectionKey {
-    case limit, history
+    case limit, free, history
     case commitInterval = "commit_interval"
 
     var example: String {
         switch self {
         case .limit: "limit: 256MB"
+        case .free: "free: 64MB"
         case .history: "history: 48h"
         case .commitInterval: "commit_interval: 1s"
         }
     }
 
-    static let synonyms = ["size": "limit", "retention": "history", "commit": "commit_interval"]
+    static let synonyms = ["size": "limit", "retention": "history", "commit": "commit_interval", "reserve": "free"]
 }
 
 extension Field {
@@ -100,10 +101,11 @@ extension Assembly {
             $0.duration(in: .milliseconds(100) ... .seconds(10))
         }
         let limit = section.value(.limit, or: standard.maximumBytes) { $0.size(in: 4_000_000...1_000_000_000_000) }
+        let free = section.value(.free, or: standard.freeBytes) { $0.size(in: 0...1_000_000_000_000) }
         let history = section.value(.history, or: standard.history) {
             $0.duration(in: .zero ... .seconds(366 * 86_400))
         }
-        guard let commit, let limit, let history else { return nil }
-        return SpoolSettings(commitInterval: commit, maximumBytes: limit, history: history)
+        guard let commit, let limit, let free, let history else { return nil }
+        return SpoolSettings(commitInterval: commit, maximumBytes: limit, freeBytes: free, history: history)
     }
 }

@@ -4,6 +4,7 @@ internal import Metering
 
 private enum InputKey: String, SectionKey {
     case id, line, terminal, bias, inverted, debounce, unit, quantity, obis, pulse, contact, heartbeat, interval, keep,
+        thin,
         silence
     case location
     case pulsesPer = "pulses_per"
@@ -24,6 +25,7 @@ private enum InputKey: String, SectionKey {
         case .heartbeat: "heartbeat: 1h"
         case .interval: "interval: 10s"
         case .keep: "keep: {every: 15m}"
+        case .thin: "thin: forbidden"
         case .silence: "silence: 5m"
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
         case .pulsesPer: "pulses_per: 100"
@@ -97,8 +99,11 @@ extension Assembly {
         let debounce = section.value(.debounce, or: isContact ? .milliseconds(20) : .zero) {
             $0.duration(in: .zero ... .seconds(1))
         }
+        let thin = section.value(.thin, or: .allowed) { $0.thinningPolicy() }
         let meaning = isContact ? contact(section) : pulses(section)
-        guard let id, let place, let bias, let inverted, let location, let debounce, let meaning else { return nil }
+        guard let id, let place, let bias, let inverted, let location, let debounce, let thin, let meaning else {
+            return nil
+        }
         if case .pulses(let pulses) = meaning.use, debounce > .zero, pulses.rule.minimumWidth > .zero,
             debounce >= pulses.rule.minimumWidth
         {
@@ -113,7 +118,8 @@ extension Assembly {
             id: id, bus: "", unit: 0, definition: definition,
             points: meaning.points.indices.map {
                 Point(
-                    meter: id, model: meaning.points, place: $0, interval: meaning.interval, keep: meaning.keep)
+                    meter: id, model: meaning.points, place: $0, interval: meaning.interval, keep: meaning.keep,
+                    thin: thin)
             },
             location: location)
         KeepDoubts(meter, keep: section.optional(.keep)).warn()

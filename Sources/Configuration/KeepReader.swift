@@ -1,6 +1,7 @@
 internal import Metering
 
-// Which readings are kept: `keep: all`, `keep: {change: 0.5, heartbeat: 15m}`, `keep: {every: 15m, value: mean}`.
+// Which readings are kept: `keep: all`, `keep: {change: 0.5, heartbeat: 15m}`, `keep: {every: 15m, value: mean}`; and
+// whether they may be thinned when the spool is full: `thin: allowed`, `forbidden`, `preferred`.
 
 private enum KeepKey: String, SectionKey {
     case change, heartbeat, every, value
@@ -13,6 +14,11 @@ private enum KeepKey: String, SectionKey {
         case .value: "value: mean"
         }
     }
+}
+
+extension Field {
+    /// Whether readings that wait may be thinned: `thin: forbidden`.
+    func thinningPolicy() -> ThinningPolicy? { choice(ThinningPolicy.self, "rule for thinning") }
 }
 
 extension KeepPolicy {

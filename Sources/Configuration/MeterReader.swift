@@ -4,7 +4,7 @@ internal import Posix
 // The section `meters` and the files of the folder `meters/`.
 
 private enum MeterKey: String, SectionKey {
-    case id, bus, unit, model, at, interval, keep, points, location, limits, timing, identity, defaults
+    case id, bus, unit, model, at, interval, keep, thin, points, location, limits, timing, identity, defaults
     case ratedPower = "rated_power"
 
     var example: String {
@@ -16,6 +16,7 @@ private enum MeterKey: String, SectionKey {
         case .at: "at: 40121"
         case .interval: "interval: 10s"
         case .keep: "keep: {every: 15m}"
+        case .thin: "thin: forbidden"
         case .points: "points: [active-power, active-energy-import]"
         case .location: "location: {latitude: 51.3397, longitude: 12.3731}"
         case .limits: "limits: {registers: 80, gap: 16}"
@@ -34,7 +35,7 @@ private enum MeterKey: String, SectionKey {
 
 /// A point of a model that is chosen with a setting of its own.
 private enum ChosenPointKey: String, SectionKey {
-    case name, interval, keep
+    case name, interval, keep, thin
 
     var example: String { PointKey(rawValue: rawValue)?.example ?? rawValue }
 }
@@ -48,10 +49,11 @@ private struct Choice {
     struct Own {
         var interval: Duration?
         var keep: KeepPolicy?
+        var thin: ThinningPolicy?
 
         /// This, and where it says nothing what the definition says.
         func or(_ point: PointDefinition) -> Own {
-            Own(interval: interval ?? point.interval, keep: keep ?? point.keep)
+            Own(interval: interval ?? point.interval, keep: keep ?? point.keep, thin: thin ?? point.thin)
         }
     }
 }
@@ -123,12 +125,13 @@ extension Assembly {
         let unit = section.required(.unit).flatMap { self.unit($0, bus: bus, meter: id, isPart: section.has(.at)) }
         let intervals = section.optional(.interval).map { PollIntervals($0) } ?? PollIntervals()
         let keep = section.value(.keep, or: .all) { KeepPolicy.read($0) }
+        let thin = section.value(.thin, or: .allowed) { $0.thinningPolicy() }
         let location = section.optional(.location).map { $0.location() } ?? gatewayLocation
         let chosen = section.has(.model) ? modelPoints(section) : ownPoints(section, id: id ?? "meter")
         let timing = section.value(.timing, or: Timing()) { Timing.read($0) }
         let ratedPower = section.value(.ratedPower, or: nil) { $0.power().map(Optional.some) }
         let identity = section.value(.identity, or: nil) { MeterIdentity.read($0).map(Optional.some) }
-        guard let id, let bus, let unit, let location, let timing, let ratedPower, let keep, let identity,
+        guard let id, let bus, let unit, let location, let timing, let ratedPower, let keep, let thin, let identity,
             let (model, points) = chosen
         else { return nil }
         var definition = model
@@ -141,7 +144,7 @@ extension Assembly {
                 Point(
                     meter: id, model: definition.points, place: choice.place,
                     interval: choice.own.interval ?? intervals[definition.points[choice.place]],
-                    keep: choice.own.keep ?? keep)
+                    keep: choice.own.keep ?? keep, thin: choice.own.thin ?? thin)
             },
             location: location, timing: timing.or(definition.timing))
         KeepDoubts(meter, keep: section.optional(.keep), points: section.optional(.points)).warn()
@@ -251,7 +254,7 @@ extension Assembly {
         return definition
     }
 
-    /// Some of a definition's points, in its order: names, or `{name: …, interval: …, keep: …}`.
+    /// Some of a definition's points, in its order: names, or `{name: …, interval: …, keep: …, thin: …}`.
     private func choose(_ field: Field, of definition: MeterDefinition) -> [Choice]? {
         guard let items = field.items(example: "[active-power, {name: active-energy-import, interval: 1m}]") else {
             return nil
@@ -290,7 +293,8 @@ extension Assembly {
         guard let section = Section<ChosenPointKey>(field, advice: advice) else { return nil }
         let own = Choice.Own(
             interval: section.optional(.interval)?.pollInterval(),
-            keep: section.optional(.keep).flatMap { KeepPolicy.read($0) })
+            keep: section.optional(.keep).flatMap { KeepPolicy.read($0) },
+            thin: section.optional(.thin).flatMap { $0.thinningPolicy() })
         guard let nameField = section.required(.name), let name = nameField.text("a point's name") else { return nil }
         return (name, nameField, own)
     }

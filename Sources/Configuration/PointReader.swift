@@ -3,7 +3,7 @@ internal import Metering
 /// The keys of a point, in a definition and in a meter without model.
 enum PointKey: String, SectionKey {
     case name, quantity, unit, register, function, type, order, scale, offset, kind, obis, interval
-    case count, bits, map, rollover, keep
+    case count, bits, map, rollover, keep, thin
     case notAvailable = "not_available"
     case scaleBy = "scale_by"
     case maximumRate = "max_rate"
@@ -18,6 +18,7 @@ enum PointKey: String, SectionKey {
         case .maximumRate: "max_rate: 6"
         case .rollover: "rollover: 1000000"
         case .keep: "keep: {every: 15m}"
+        case .thin: "thin: forbidden"
         case .intervalClass: "interval_class: slow"
         case .name: "name: active-power"
         case .quantity: "quantity: active-power"
@@ -130,6 +131,7 @@ struct PointReader {
         let maximumRate = section.value(.maximumRate, or: nil) { $0.scale().map(Optional.some) }
         let rollover = section.value(.rollover, or: nil) { $0.scale().map(Optional.some) }
         let keep = section.value(.keep, or: nil) { KeepPolicy.read($0).map(Optional.some) }
+        let thin = section.value(.thin, or: nil) { $0.thinningPolicy().map(Optional.some) }
         let obis = section.value(.obis, or: nil) { $0.obis().map(Optional.some) }
         let interval = section.value(.interval, or: nil) { $0.pollInterval().map(Optional.some) }
         let intervalClass = section.value(.intervalClass, or: nil) {
@@ -147,12 +149,13 @@ struct PointReader {
         if type == .text, kind == .state { checkText(of: quantity, at: section) }
         guard let name, let quantity, let unit, let kind, let function, let type, let order, let count,
             let address, let conversion, let obis, let interval, let intervalClass, let codes,
-            let maximumRate, let rollover, let keep
+            let maximumRate, let rollover, let keep, let thin
         else { return nil }
         return PointDefinition(
             name: name, quantity: quantity, unit: unit, kind: kind, function: function, address: address, type: type,
             count: count, order: order, conversion: conversion, notAvailable: codes, obis: obis, interval: interval,
-            intervalClass: intervalClass, maximumRate: maximumRate, rollover: rollover, keep: keep)
+            intervalClass: intervalClass, maximumRate: maximumRate, rollover: rollover, keep: keep,
+            thin: thin)
     }
 
     /// Bits are read as bits, registers as everything else.

@@ -42,7 +42,9 @@ private struct SummaryText {
             let kind =
                 definition.status == .own && definition.sources.isEmpty && definition.manufacturer == "unknown"
                 ? "points of its own" : "\(definition.model) (\(definition.status.rawValue))"
-            var parts = [meter.id, "bus \(meter.bus) unit \(meter.unit)", kind, points(of: meter)] + kept(of: meter)
+            var parts =
+                [meter.id, "bus \(meter.bus) unit \(meter.unit)", kind, points(of: meter)] + kept(of: meter)
+                + thinned(of: meter)
             if meter.location != configuration.gateway.location { parts.append(place(meter.location)) }
             add("meter", parts)
             // A choice is worth seeing; a whole definition would fill the screen.
@@ -62,12 +64,13 @@ private struct SummaryText {
                     "\(pulses.perUnit) pulses per \(unit)", width(pulses.rule),
                     "read every \(Span.text(pulses.interval))",
                 ]
-                parts += kept(of: input.meter)
+                parts += kept(of: input.meter) + thinned(of: input.meter)
             case .contact(let contact):
                 parts += [
                     "\(contact.active) when active, else \(contact.inactive)",
                     "told on change and every \(Span.text(contact.heartbeat))",
                 ]
+                parts += thinned(of: input.meter)
             }
             if input.isInverted { parts.append("active when low") }
             if input.debounce > .zero { parts.append("debounce \(Span.text(input.debounce))") }
@@ -120,7 +123,8 @@ private struct SummaryText {
         add(
             "spool",
             [
-                "limit \(Span.text(bytes: spool.maximumBytes))", "commit every \(Span.text(spool.commitInterval))",
+                "limit \(Span.text(bytes: spool.maximumBytes))", "leaves \(Span.text(bytes: spool.freeBytes)) free",
+                "commit every \(Span.text(spool.commitInterval))",
                 "history \(Span.text(spool.history))",
             ])
     }
@@ -195,6 +199,16 @@ private struct SummaryText {
                 return "keeps the \(aggregate.rawValue) of each \(Span.text(interval))\(which)"
             }
         }.sorted()
+    }
+
+    /// `2 points never thinned`, where something else holds than for others.
+    private func thinned(of meter: Meter) -> [String] {
+        let words = [(ThinningPolicy.forbidden, "never thinned"), (.preferred, "thinned first")]
+        return words.compactMap { policy, words in
+            let found = meter.points.count { $0.thin == policy }
+            if found == 0 { return nil }
+            return found == meter.points.count ? words : count(found, "point") + " " + words
+        }
     }
 
     private func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }

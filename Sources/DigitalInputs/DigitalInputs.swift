@@ -273,7 +273,8 @@ public actor DigitalInputs {
                 failure = error
             }
         }
-        entries[index].logic.advance(to: BootClock.now, offset: BootClock.offset, into: &output)
+        entries[index].logic.advance(
+            to: BootClock.now, offset: BootClock.offset, pace: intake.pace, into: &output)
         hand(output, of: index)
         if let failure { return fail(index, failure) }
         publish(index)

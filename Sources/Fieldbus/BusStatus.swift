@@ -15,6 +15,8 @@ public struct BusStatus: Hashable, Sendable {
     /// Seconds of every second that all polls would take if every meter answered, as far as was measured: above 1 the
     /// bus cannot keep up.
     public var needed: Double = 0
+    /// How often gauges are polled: more rarely while the spool fills up.
+    public var pace = Pace.normal
     /// What the link counted.
     public var counters = LinkCounters()
     /// What became of the serial port's settings.

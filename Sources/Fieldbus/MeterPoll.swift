@@ -49,6 +49,8 @@ public struct MeterPoll: Sendable {
     public private(set) var plan: PollPlan
     /// The meter's timing, as it states it.
     let timing: Timing
+    /// The groups of the plan: 2 × the interval's place among the meter's, and 1 more for what may wait.
+    private let groups: Set<Int>
     /// The request that the next poll begins with.
     private var first = 0
     /// What requests cost; nil where nothing says what the wire takes.
@@ -56,8 +58,8 @@ public struct MeterPoll: Sendable {
     /// The turnaround that the requests were planned with.
     private var turnaround = RequestCost.usualTurnaround
 
-    /// The poll of `points` of `meter`, in the requests that are the quickest on `bus`. Points of the same interval are a
-    /// group, the shortest interval first.
+    /// The poll of `points` of `meter`, in the requests that are the quickest on `bus`. Points that are always due together
+    /// are a group.
     public init(meter: Meter, points: [Point], on bus: BusSettings) {
         unit = meter.unit
         self.points = points
@@ -65,17 +67,21 @@ public struct MeterPoll: Sendable {
         let cost = RequestCost(of: meter, on: bus)
         self.cost = bus.line == nil ? nil : cost
         let intervals = meter.intervals
+        let groupOf = points.map { 2 * (intervals.firstIndex(of: $0.interval) ?? 0) + ($0.mayWait ? 1 : 0) }
+        groups = Set(groupOf)
         plan = PollPlan(
             points: points.map(\.definition), limits: meter.definition.limits, cost: cost,
-            groups: intervals.count == 1 ? [] : points.map { intervals.firstIndex(of: $0.interval) ?? 0 })
+            groups: groups.count == 1 ? [] : groupOf)
     }
 
     /// How many points the requests ask for now.
     public var askedPoints: Int { plan.requests.reduce(0) { $0 + $1.slots.count } }
 
-    /// Asks for the points of these groups from now on.
-    public mutating func choose(_ groups: [Int]) {
-        plan.choose(groups)
+    /// Asks for the points of these intervals, by their place among the meter's, from now on: all of them, or only what
+    /// may not wait.
+    public mutating func choose(_ due: [(interval: Int, takesAll: Bool)]) {
+        let chosen = due.flatMap { $0.takesAll ? [2 * $0.interval, 2 * $0.interval + 1] : [2 * $0.interval] }
+        plan.choose(chosen.filter(groups.contains).sorted())
     }
 
     /// The unit takes so long to answer: the requests are planned anew where that is clearly something else than before.

@@ -31,6 +31,8 @@ public actor ModbusBus {
         /// Its place among the meter's intervals, the shortest first.
         var group: Int
         var interval: Duration
+        /// Whether all of its points may wait.
+        var mayWait: Bool
         /// How long its last complete poll took; of one with others, what it added to theirs.
         var duration = Duration.zero
     }
@@ -71,6 +73,8 @@ public actor ModbusBus {
     private var link: ModbusLink
     private var session: BusSession
     private var load = LoadMeter()
+    /// How often what may wait is read: as the intake had it before the last deed.
+    private var pace = Pace.normal
     private nonisolated let shared: Mutex<BusStatus>
     private nonisolated let loans = Mutex<[Loan]>([])
     private nonisolated let isStopping = Atomic(false)
@@ -93,7 +97,9 @@ public actor ModbusBus {
         for (index, meter) in meters.enumerated() {
             guard let unit = units.firstIndex(of: meter.unit) else { continue }
             for (group, interval) in meter.intervals.enumerated() {
-                entries.append(Entry(meter: index, unit: unit, group: group, interval: interval))
+                let mayWait = meter.points.allSatisfy { $0.interval != interval || $0.mayWait }
+                entries.append(
+                    Entry(meter: index, unit: unit, group: group, interval: interval, mayWait: mayWait))
             }
         }
         polls = meters.map { MeterPoll(meter: $0, points: $0.points, on: settings) }
@@ -118,7 +124,8 @@ public actor ModbusBus {
         self.onEvent = onEvent
         link = ModbusLink(settings)
         session = BusSession(
-            entries: entries.map { .init(unit: $0.unit, interval: $0.interval) }, unitCount: units.count)
+            entries: entries.map { .init(unit: $0.unit, interval: $0.interval, mayWait: $0.mayWait) },
+            unitCount: units.count)
         executor = ThreadExecutor(name: "bus " + settings.id)
         shared = Mutex(
             BusStatus(
@@ -151,8 +158,9 @@ public actor ModbusBus {
     public func run() async {
         while !isStopping.load(ordering: .acquiring) {
             runLoan()
+            adoptPace()
             let now = BootClock.now
-            switch session.next(at: now, offset: BootClock.offset) {
+            switch session.next(at: now, offset: BootClock.offset, pace: pace) {
             case .poll(let entry, let slot): poll(entry, slot)
             case .probe(let unit): probe(unit)
             case .connect: connect()
@@ -174,6 +182,13 @@ public actor ModbusBus {
     public nonisolated func stop() {
         isStopping.store(true, ordering: .releasing)
         executor.wake()
+    }
+
+    private func adoptPace() {
+        let asked = intake.pace
+        guard asked != pace else { return }
+        pace = asked
+        shared.withLock { $0.pace = asked }
     }
 
     private func runLoan() {
@@ -199,7 +214,10 @@ public actor ModbusBus {
         // What is due together is asked together.
         let others = entriesOf[meter].filter { $0 != first }
         let due = [(entry: first, slot: slot)] + session.join(others, at: begin, offset: taken.offset)
-        polls[meter].choose(due.map { entries[$0.entry].group }.sorted())
+        let takesAll = due.map { entry, slot in
+            entries[entry].mayWait || pace.takesAll(in: slot, every: entries[entry].interval)
+        }
+        polls[meter].choose(zip(due, takesAll).map { (entries[$0.entry].group, $1) })
         // Before room is asked for: it may ask for more points.
         reconsider(meter, at: begin)
         let room = gates[meter].capacity(asking: polls[meter].askedPoints)
@@ -237,7 +255,8 @@ public actor ModbusBus {
         load.add(from: begin, to: end)
         if outcome.session != .answered { identities[meter]?.watch.suspect(at: end) }
         session.polled(due.map(\.entry), outcome.session, at: end)
-        if outcome.error == nil { book(end - begin, for: due.map(\.entry)) }
+        // What a poll of some of its points takes says nothing of what the bus has to bear.
+        if outcome.error == nil, takesAll.allSatisfy(\.self) { book(end - begin, for: due.map(\.entry)) }
         if let turnaround = link.turnaround(of: polls[meter].unit) { polls[meter].learn(turnaround: turnaround) }
         publish(meter, outcome, taken, due, last: lastArrival, begin: begin, end: end)
     }

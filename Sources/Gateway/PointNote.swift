@@ -13,6 +13,8 @@ struct PointNote: Codable, Hashable {
     var kind: String
     /// `text` where its values are texts, else nothing.
     var type: String?
+    /// Whether its readings may be thinned; nil where nothing else holds than for others.
+    var thin: String?
     var obis: String?
     /// What the values 0, 1 … are called.
     var states: [String]?
@@ -31,6 +33,7 @@ struct PointNote: Codable, Hashable {
         unit = point.definition.unit.ucum
         kind = point.definition.kind.rawValue
         type = point.definition.isText ? RegisterType.text.rawValue : nil
+        thin = point.thin == .allowed ? nil : point.thin.rawValue
         obis = point.definition.obis
         states = point.definition.states.isEmpty ? nil : point.definition.states
         model = meter.definition.model
@@ -69,6 +72,17 @@ struct PointNote: Codable, Hashable {
         return meters
     }
 
+    /// What thinning has to know of all points in the spool in `directory`, whose numbers are `ids`: from `configuration`,
+    /// and of those that it no longer has from their notes.
+    static func thinningRules(
+        of configuration: AgentConfiguration, ids: [String: PointID], directory: String
+    ) throws -> ThinningRules {
+        let points = configuration.things.flatMap(\.points)
+        let known = Set(points.map(\.key))
+        let former = try meters(of: ids.keys.filter { !known.contains($0) }, directory: directory)
+        return ThinningRules(points + former.values.flatMap(\.points), ids: ids)
+    }
+
     /// Where it was and how it was read is not noted: nobody reads it any more.
     var formerMeter: Meter? {
         guard let quantity = Quantity(rawValue: quantity), let unit = Unit(ucum: unit),
@@ -84,7 +98,11 @@ struct PointNote: Codable, Hashable {
             points: [point])
         return Meter(
             id: meter, bus: "", unit: 0, definition: definition,
-            points: [Point(meter: meter, definition: point, interval: .zero)],
+            points: [
+                Point(
+                    meter: meter, definition: point, interval: .zero,
+                    thin: thin.flatMap(ThinningPolicy.init) ?? .allowed)
+            ],
             location: Location(latitude: latitude, longitude: longitude, name: place))
     }
 }

@@ -7,7 +7,7 @@ extension StatusReport.Bus {
         self.init(
             id: status.id, endpoint: status.endpoint, connected: status.isConnected,
             line: status.line?.description, device: status.port?.device, direction: status.port?.directionText,
-            load: status.load, needed: status.needed, requests: status.counters.requests,
+            load: status.load, needed: status.needed, pace: status.pace.rawValue, requests: status.counters.requests,
             timeouts: status.counters.timeouts, crcErrors: status.counters.crcErrors,
             lateAnswers: status.counters.lateAnswers, foreignFrames: status.counters.foreignFrames,
             connects: status.counters.connects, loans: status.loans,

@@ -44,6 +44,8 @@ public struct StatusReport: Codable, Sendable {
         /// Seconds of every second that all polls take when every meter answers, as far as was measured: above 1 the bus
         /// cannot keep up.
         public var needed: Double
+        /// How often gauges are polled: `normal`, or `slow`, every fourth time, while the spool fills up.
+        public var pace: String
         /// Requests sent.
         public var requests: UInt64
         /// Requests that nobody answered in time.

@@ -20,11 +20,14 @@ public struct BusSession: Hashable, Sendable {
         public var unit: Int
         /// How often.
         public var interval: Duration
+        /// Whether it asks only what may wait: at a slow pace it is made every fourth time.
+        public var mayWait: Bool
 
         /// A poll of `unit` every `interval`.
-        public init(unit: Int, interval: Duration) {
+        public init(unit: Int, interval: Duration, mayWait: Bool = false) {
             self.unit = unit
             self.interval = interval
+            self.mayWait = mayWait
         }
     }
 
@@ -82,7 +85,7 @@ public struct BusSession: Hashable, Sendable {
     /// A bus of `unitCount` units with these polls.
     public init(entries: [Entry], unitCount: Int) {
         self.entries = entries
-        schedule = PollSchedule(intervals: entries.map(\.interval))
+        schedule = PollSchedule(intervals: entries.map(\.interval), mayWait: entries.map(\.mayWait))
         isLone = unitCount == 1
         let longest = isLone ? Self.longestReconnect : UnitBackoff.longest
         units = Array(repeating: UnitBackoff(longest: longest), count: unitCount)
@@ -107,11 +110,11 @@ public struct BusSession: Hashable, Sendable {
     /// Whether any unit, or the connection, is away.
     public var isAnyoneAway: Bool { connection.isAway || units.contains(where: \.isAway) }
 
-    /// The next deed at `now`, with UTC as `offset` says. What is returned counts as begun.
-    public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
+    /// The next deed at `now` and at a `pace`, with UTC as `offset` says. What is returned counts as begun.
+    public mutating func next(at now: Instant, offset: ClockOffset, pace: Pace = .normal) -> Action {
         var wake: Instant
         while true {
-            switch schedule.next(at: now, offset: offset) {
+            switch schedule.next(at: now, offset: offset, pace: pace) {
             case .wait(let due):
                 wake = due
             case .poll(let entry):

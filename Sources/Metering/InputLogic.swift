@@ -26,6 +26,8 @@ public struct InputLogic: Sendable {
     private let period: Duration
     private let kernelDebounces: Bool
     private let ids: [PointID]
+    /// Whether a slow pace leaves out the rate, three times of four.
+    private let mayRateWait: Bool
     /// By point: which readings are kept.
     private var filters: [KeepFilter]
     /// The total of a pulse input, which is known before its line is.
@@ -49,6 +51,7 @@ public struct InputLogic: Sendable {
         use = settings.use
         period = settings.debounce
         self.ids = ids
+        mayRateWait = settings.meter.points.last?.mayWait ?? false
         filters = settings.meter.points.map { KeepFilter($0.keep, kind: $0.definition.kind) }
         self.kernelDebounces = kernelDebounces
         guard case .pulses(let pulses) = settings.use, let unit = settings.meter.points.first?.definition.unit else {
@@ -137,13 +140,15 @@ public struct InputLogic: Sendable {
         return true
     }
 
-    /// Lets time pass until `now`: readings that are due, and edges that have lasted.
-    public mutating func advance(to now: Instant, offset: ClockOffset, into output: inout Output) {
+    /// Lets time pass until `now`, at a `pace`: readings that are due, and edges that have lasted.
+    public mutating func advance(
+        to now: Instant, offset: ClockOffset, pace: Pace = .normal, into output: inout Output
+    ) {
         var passed: [LineEdge] = []
         filter?.settle(at: now) { passed.append($0) }
         for edge in passed { pass(edge, &output) }
         switch state {
-        case .pulses: readTotal(at: now, offset, &output)
+        case .pulses: readTotal(at: now, offset, pace, &output)
         case .contact(var contact):
             // A line that is away has no state.
             if awaySince == nil, let report = contact.heartbeat(at: now) { output.readings.append(reading(report)) }
@@ -206,7 +211,7 @@ public struct InputLogic: Sendable {
         output.events.append(MeterEvent(subject: id, instant: instant, kind: .lostEdges(edges, pulses: pulses)))
     }
 
-    private mutating func readTotal(at now: Instant, _ offset: ClockOffset, _ output: inout Output) {
+    private mutating func readTotal(at now: Instant, _ offset: ClockOffset, _ pace: Pace, _ output: inout Output) {
         guard case .pulses(let pulses) = use, case .pulses = state else { return }
         let time = offset.timestamp(of: now)
         let length = max(1, pulses.interval.wholeMilliseconds)
@@ -220,6 +225,8 @@ public struct InputLogic: Sendable {
         nextSlot = slot
         hand(total(at: now), offset, &output)
         guard ids.count > 1 else { return }
+        let begun = Timestamp(milliseconds: slot.milliseconds - length)
+        if mayRateWait, !pace.takesAll(in: begun, every: pulses.interval) { return }
         if awaySince == nil, let rate = rate(at: now) {
             let reading = Reading(point: ids[1], instant: now, value: .float(Float(rate)))
             filters[1].take(reading, offset: offset) { output.readings.append($0) }

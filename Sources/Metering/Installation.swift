@@ -102,6 +102,8 @@ public struct Point: Hashable, Sendable {
     public var interval: Duration
     /// Which of its readings are kept.
     public var keep: KeepPolicy
+    /// Whether readings of it that wait may be thinned when the spool is full.
+    public var thin: ThinningPolicy
     /// The points of its model, shared by all meters of that model: a gateway has thousands of points.
     private let model: [PointDefinition]
     private let place: Int
@@ -111,23 +113,28 @@ public struct Point: Hashable, Sendable {
 
     /// The point at `place` among those of a model, read every `interval`.
     public init(
-        meter: String, model: [PointDefinition], place: Int, interval: Duration, keep: KeepPolicy = .all
+        meter: String, model: [PointDefinition], place: Int, interval: Duration, keep: KeepPolicy = .all,
+        thin: ThinningPolicy = .allowed
     ) {
         self.key = meter + "/" + model[place].name
         self.interval = interval
         self.keep = keep
+        self.thin = thin
         self.model = model
         self.place = place
     }
 
     /// The point `definition` of `meter`, read every `interval`.
-    public init(meter: String, definition: PointDefinition, interval: Duration) {
-        self.init(meter: meter, model: [definition], place: 0, interval: interval)
+    public init(
+        meter: String, definition: PointDefinition, interval: Duration, thin: ThinningPolicy = .allowed
+    ) {
+        self.init(meter: meter, model: [definition], place: 0, interval: interval, thin: thin)
     }
 
     /// Whether two points are the same, wherever their definitions are kept.
     public static func == (a: Point, b: Point) -> Bool {
-        a.key == b.key && a.interval == b.interval && a.keep == b.keep && a.definition == b.definition
+        a.key == b.key && a.interval == b.interval && a.keep == b.keep && a.thin == b.thin
+            && a.definition == b.definition
     }
 
     /// Hashes the key, which is unique.
@@ -181,16 +188,19 @@ public struct SpoolSettings: Hashable, Sendable {
     public var commitInterval: Duration
     /// How large the spool's files may grow, in bytes. A full spool stops taking readings; polls are then skipped.
     public var maximumBytes: Int64
+    /// How much of the disk is left to others, in bytes: the spool grows no further when less is free.
+    public var freeBytes: Int64
     /// How long delivered readings stay as history.
     public var history: Duration
 
     /// Settings with every property given.
     public init(
-        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256_000_000,
+        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256_000_000, freeBytes: Int64 = 64_000_000,
         history: Duration = .seconds(48 * 3600)
     ) {
         self.commitInterval = commitInterval
         self.maximumBytes = maximumBytes
+        self.freeBytes = freeBytes
         self.history = history
     }
 }

@@ -3,7 +3,8 @@ internal import Synchronization
 /// The bounded queue between those who read and the spool.
 ///
 /// A producer asks for room before it polls, so a reading that was read always fits. When there is no room, whole
-/// polls are skipped and counted: backpressure reaches the bus, and nothing is queued beyond the limit.
+/// polls are skipped and counted: backpressure reaches the bus, and nothing is queued beyond the limit. Long before that
+/// the spool may ask for a slower pace, which producers look at before they poll.
 public final class Intake: Sendable {
     /// How many readings the intake holds at most, unless told otherwise: half a minute of 1280 readings/s.
     public static let defaultCapacity = 40_000
@@ -38,6 +39,7 @@ public final class Intake: Sendable {
         var content = Content()
         var promised = 0
         var skippedPolls: UInt64 = 0
+        var pace = Pace.normal
         var onUrgency: (@Sendable () -> Void)?
     }
 
@@ -110,6 +112,12 @@ public final class Intake: Sendable {
 
     /// What has to be remembered and is not committed yet.
     public var memory: [String: String] { state.withLock { $0.content.memory } }
+
+    /// How often producers are to read what may wait: set by the spool, read before each poll.
+    public var pace: Pace {
+        get { state.withLock(\.pace) }
+        set { state.withLock { $0.pace = newValue } }
+    }
 
     /// How many readings wait, and how many polls were skipped for want of room.
     public var fill: (waiting: Int, skippedPolls: UInt64) {

@@ -47,6 +47,8 @@ public struct PointDefinition: Hashable, Sendable {
     public var keep: KeepPolicy?
     /// What its values 0, 1 … are called, where they are states: `closed`, `open`.
     public var states: [String] = []
+    /// Whether its readings may be thinned when the spool is full, where that is not the meter's rule.
+    public var thin: ThinningPolicy?
 
     /// A point with every property given.
     public init(
@@ -54,7 +56,7 @@ public struct PointDefinition: Hashable, Sendable {
         type: RegisterType, count: Int? = nil, order: WordOrder = .abcd, conversion: Conversion = .none,
         notAvailable: [UInt64] = [], obis: String? = nil, interval: Duration? = nil,
         intervalClass: IntervalClass? = nil, maximumRate: ExactDecimal? = nil, rollover: ExactDecimal? = nil,
-        keep: KeepPolicy? = nil
+        keep: KeepPolicy? = nil, thin: ThinningPolicy? = nil
     ) {
         self.name = name
         self.quantity = quantity
@@ -73,6 +75,7 @@ public struct PointDefinition: Hashable, Sendable {
         self.maximumRate = maximumRate
         self.rollover = rollover
         self.keep = keep
+        self.thin = thin
     }
 
     /// The registers the point occupies.

@@ -68,7 +68,7 @@ public struct PollPlan: Hashable, Sendable {
     private var cost: RequestCost
     /// By point: the group that it is asked with. Empty where there is but one.
     private let groups: [Int]
-    /// The groups that are asked now; nil for all.
+    /// The groups that are asked now, in order; nil where there are none.
     private var chosen: [Int]?
     /// The requests of choices made before, as long as nothing new is learnt.
     private var others: [[Int]: [PlannedRequest]] = [:]
@@ -87,10 +87,11 @@ public struct PollPlan: Hashable, Sendable {
         self.limits = limits
         self.cost = cost
         self.groups = groups
+        chosen = groups.isEmpty ? nil : Set(groups).sorted()
         replan()
     }
 
-    /// Asks for the points of these groups from now on: what is due together shares requests.
+    /// Asks for the points of these groups, in order, from now on: what is due together shares requests.
     public mutating func choose(_ groups: [Int]) {
         guard !self.groups.isEmpty, groups != chosen else { return }
         if let chosen, others.count < Self.mostOthers { others[chosen] = requests }

@@ -3,6 +3,9 @@
 /// Slots are multiples of the interval since 1970 in UTC. A poll that comes too late for a slot takes the current one;
 /// the slots it missed are overruns, counted, never made up for. When the wall clock steps, the schedule realigns to
 /// the new time and goes on with the next slot; a step causes neither a burst nor an overrun.
+///
+/// At a slow pace entries that may wait have one slot of four, on the same grid: those whose number since 1970 is a
+/// multiple of four (`Pace`). Slots that are left out are no overruns.
 public struct PollSchedule: Hashable, Sendable {
     /// What the bus does next.
     public enum Action: Hashable, Sendable {
@@ -14,7 +17,7 @@ public struct PollSchedule: Hashable, Sendable {
 
     /// One entry's place in time.
     private struct Entry: Hashable {
-        /// In milliseconds.
+        /// From one slot to the next at the pace that holds, in milliseconds.
         var interval: Int64
         /// The slot at which it is due next.
         var due: Timestamp
@@ -32,15 +35,20 @@ public struct PollSchedule: Hashable, Sendable {
 
     private var entries: [Entry] = []
     private let intervals: [Int64]
+    private let mayWait: [Bool]
+    private var pace = Pace.normal
     private var offset: ClockOffset?
 
     /// A wall clock that moves by more than this against the boot clock between two looks was stepped, in nanoseconds.
     /// Slewing (at most 500 ppm, adjtimex(2)) stays below it as long as the schedule is looked at every 10 minutes.
     private static let step: Int64 = 500_000_000
 
-    /// A schedule of one entry for each interval (at least 1 ms).
-    public init(intervals: [Duration]) {
+    /// A schedule of one entry for each interval (at least 1 ms); `mayWait` says by entry whether a slow pace holds for
+    /// it: for none unless it is given.
+    public init(intervals: [Duration], mayWait: [Bool] = []) {
+        precondition(mayWait.isEmpty || mayWait.count == intervals.count)
         self.intervals = intervals.map { max(1, $0.wholeMilliseconds) }
+        self.mayWait = mayWait
     }
 
     /// Slots of `entry` that passed without a poll because the bus was busy.
@@ -48,13 +56,14 @@ public struct PollSchedule: Hashable, Sendable {
         entries.isEmpty ? 0 : entries[entry].overruns
     }
 
-    /// The next deed at `now`, with UTC as `offset` says. A poll that is returned counts as taken.
+    /// The next deed at `now` and at a `pace`, with UTC as `offset` says. A poll that is returned counts as taken.
     ///
     /// Among several that are due, the one whose slot began first comes first, then the longer interval, then the one
     /// that was polled longest ago, then the earlier entry.
-    public mutating func next(at now: Instant, offset: ClockOffset) -> Action {
+    public mutating func next(at now: Instant, offset: ClockOffset, pace: Pace = .normal) -> Action {
         let utc = offset.timestamp(of: now)
         align(to: utc, offset: offset)
+        change(to: pace, at: utc)
         guard let first = entries.indices.min(by: { entries[$0].goesBefore(entries[$1]) }) else {
             return .wait(until: now + .seconds(3600))
         }
@@ -95,15 +104,42 @@ public struct PollSchedule: Hashable, Sendable {
         if let offset, abs(new.nanoseconds - offset.nanoseconds) < Self.step { return }
         let isStart = offset == nil
         for index in intervals.indices {
-            let interval = intervals[index]
-            let remainder = utc.milliseconds % interval
-            let passed = remainder >= 0 ? remainder : remainder + interval
-            let due = Timestamp(milliseconds: utc.milliseconds - passed + interval)
+            let interval = isStart ? intervals[index] : entries[index].interval
+            let due = Self.slot(at: utc, interval) + interval
             if isStart {
-                entries.append(Entry(interval: interval, due: due))
+                entries.append(Entry(interval: interval, due: Timestamp(milliseconds: due)))
             } else {
-                entries[index].due = due
+                entries[index].due = Timestamp(milliseconds: due)
             }
         }
+    }
+
+    /// Sets the entries that may wait to their next slot at another pace.
+    private mutating func change(to new: Pace, at utc: Timestamp) {
+        guard new != pace else { return }
+        pace = new
+        for index in mayWait.indices where mayWait[index] {
+            let short = intervals[index]
+            let long = short * Pace.stride
+            let due = entries[index].due
+            switch new {
+            case .slow:
+                entries[index].interval = long
+                let slot = Self.slot(at: due, long)
+                entries[index].due.milliseconds = slot == due.milliseconds ? slot : slot + long
+            case .normal:
+                entries[index].interval = short
+                let running = Self.slot(at: utc, short)
+                // A slot that was taken is not taken again, though the clock was slewed to before it.
+                let next = max(running + short, due.milliseconds - long + short)
+                entries[index].due.milliseconds = due <= utc ? running : min(due.milliseconds, next)
+            }
+        }
+    }
+
+    /// The slot that runs at `time`.
+    private static func slot(at time: Timestamp, _ interval: Int64) -> Int64 {
+        let remainder = time.milliseconds % interval
+        return time.milliseconds - (remainder >= 0 ? remainder : remainder + interval)
     }
 }

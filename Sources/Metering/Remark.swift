@@ -18,6 +18,8 @@ public indirect enum Remark: Hashable, Sendable {
     case preset(before: Value, by: String)
     /// The value stands for `count` readings from `from` to `to`.
     case aggregate(Aggregate, from: Instant, to: Instant, minimum: Value, maximum: Value, count: Int)
+    /// An event that was read back from a spool, which has its `members` only.
+    case stored(members: String)
 
     /// What is told of it in a word; nil for an aggregate, which is no event.
     public var event: String? {
@@ -30,6 +32,7 @@ public indirect enum Remark: Hashable, Sendable {
         case .recovered: "edges-lost"
         case .preset: "total-set"
         case .aggregate: nil
+        case .stored(let members): Self.event(in: members)
         }
     }
 
@@ -54,6 +57,7 @@ public indirect enum Remark: Hashable, Sendable {
         case .preset(let before, let who): return named(#""before":\#(before),"by":\#(JSONString(who))"#)
         case .aggregate(let aggregate, _, _, let minimum, let maximum, let count):
             return #""aggregate":"\#(aggregate.rawValue)","min":\#(minimum),"max":\#(maximum),"count":\#(count)"#
+        case .stored(let members): return members
         }
     }
 

@@ -137,7 +137,7 @@ struct StatusPage {
                 let state = bus.connected.map { $0 ? "connected" : "not connected" } ?? "waiting"
                 let line = bus.line.map { " " + $0 } ?? ""
                 return "bus     \(bus.id): \(bus.endpoint)\(line), \(state), \(percent(bus.load)) busy"
-                    + errors(of: bus)
+                    + (bus.pace == "slow" ? ", gauges every fourth time" : "") + errors(of: bus)
             }
         }
         guard let busiest = report.buses.max(by: { $0.load < $1.load }) else { return [] }

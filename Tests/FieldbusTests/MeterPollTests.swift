@@ -59,4 +59,40 @@ import Testing
         let readable = definitions.indices.filter { !refusals.illegal.contains(Int(definitions[$0].address)) }
         #expect(seen == Set(readable), "seed \(seed)")
     }
+
+    /// Counters and states are asked in every slot; gauges where all is taken. What is learnt holds for both.
+    @Test func aPollMayLeaveOutWhatMayWait() {
+        func point(_ address: UInt16, _ kind: PointKind, _ interval: Duration) -> Point {
+            Point(
+                meter: "m",
+                definition: PointDefinition(
+                    name: "p\(address)", quantity: .ratio, unit: Unit(ucum: "1")!, kind: kind, function: .holding,
+                    address: address, type: .u16), interval: interval)
+        }
+        func poll(_ points: [Point]) -> MeterPoll {
+            let definition = MeterDefinition(
+                model: "x", manufacturer: "x", product: "x", status: .own, sources: [],
+                points: points.map(\.definition))
+            let place = Location(latitude: .zero, longitude: .zero)
+            return MeterPoll(
+                meter: Meter(id: "m", bus: "b", unit: 1, definition: definition, points: points, location: place),
+                points: points, on: BusSettings(id: "b", endpoint: .tcp(host: "h", port: 502)))
+        }
+        func asked(_ poll: inout MeterPoll, _ due: [(interval: Int, takesAll: Bool)]) -> [Int] {
+            poll.choose(due)
+            return poll.plan.requests.flatMap(\.slots).map(\.point).sorted()
+        }
+        var mixed = poll([
+            point(0, .counter, .seconds(1)), point(1, .gauge, .seconds(1)), point(2, .state, .seconds(10)),
+            point(3, .gauge, .seconds(10)), point(4, .gauge, .seconds(60)),
+        ])
+        #expect(mixed.askedPoints == 5, "all of them, until it is chosen")
+        #expect(asked(&mixed, [(0, true)]) == [0, 1])
+        #expect(asked(&mixed, [(0, false)]) == [0])
+        #expect(asked(&mixed, [(1, true), (0, false)]) == [0, 2, 3])
+        #expect(asked(&mixed, [(0, false), (1, false), (2, true)]) == [0, 2, 4])
+        #expect(asked(&mixed, [(2, true), (1, true), (0, true)]) == [0, 1, 2, 3, 4])
+        var gauges = poll([point(0, .gauge, .seconds(1)), point(1, .gauge, .seconds(1))])
+        #expect(asked(&gauges, [(0, true)]) == [0, 1])
+    }
 }

@@ -11,18 +11,19 @@ import Testing
         let meters: SimulatedMeters
         let intake: Intake
         let bus: ModbusBus
-        let pointCount: Int
+        let points: [Point]
+        let ids: [String: PointID]
+        var pointCount: Int { points.count }
 
         init(capacity: Int, timeout: Duration = .seconds(1)) throws {
             SignalQueue.ignorePipe()
             let definition = try #require(try Catalogue(share: nil).definition(model: "eastron-sdm230"))
             meters = try SimulatedMeters(definition, count: 1)
             intake = Intake(capacity: capacity)
-            let points = definition.points.map { Point(meter: "m", definition: $0, interval: .milliseconds(50)) }
-            pointCount = points.count
+            points = definition.points.map { Point(meter: "m", definition: $0, interval: .milliseconds(50)) }
             let place = Location(latitude: .zero, longitude: .zero)
             let meter = Meter(id: "m", bus: "b", unit: 1, definition: definition, points: points, location: place)
-            let ids = Dictionary(
+            ids = Dictionary(
                 uniqueKeysWithValues: points.enumerated().map { ($1.key, PointID(rawValue: UInt32($0 + 1))) })
             let settings = BusSettings(
                 id: "b", endpoint: .tcp(host: "127.0.0.1", port: meters.ports[0]),
@@ -68,6 +69,31 @@ import Testing
         #expect(readings.allSatisfy { begin < $0.instant && $0.instant < end })
         #expect(zip(readings, readings.dropFirst()).allSatisfy { $0.instant <= $1.instant })
         #expect(!rig.bus.status.meters.contains { $0.error != nil })
+    }
+
+    /// While the spool fills up, a meter's gauges are left out of most of its polls, and its counters of none.
+    @Test func aSlowPaceLeavesOutGaugesAndKeepsCounters() async throws {
+        let rig = try Rig(capacity: 100_000)
+        defer { rig.meters.stop() }
+        rig.intake.pace = .slow
+        let run = Task.detached { [bus = rig.bus] in await bus.run() }
+        #expect(try await AgentHarness.wait(60) { rig.bus.status.meters[0].polls >= 12 })
+        #expect(rig.bus.status.pace == .slow)
+        let slow = Dictionary(grouping: rig.intake.take().readings, by: \.point)
+        rig.intake.pace = .normal
+        let polls = rig.bus.status.meters[0].polls
+        #expect(try await AgentHarness.wait(60) { rig.bus.status.meters[0].polls >= polls + 4 })
+        rig.bus.stop()
+        await run.value
+        #expect(rig.bus.status.pace == .normal)
+        let kinds = Dictionary(grouping: rig.points, by: \.definition.kind).mapValues { $0.map { rig.ids[$0.key]! } }
+        let counters = try #require(kinds[.counter])
+        #expect(counters.allSatisfy { slow[$0]?.count ?? 0 >= 11 })
+        let gauges = try #require(kinds[.gauge])
+        #expect(gauges.allSatisfy { slow[$0]?.count ?? 0 <= 6 }, "of twelve polls three, whatever was overrun")
+        // The last poll is at its own pace again: it has everything.
+        let readings = rig.intake.take().readings
+        #expect(Set(readings.suffix(rig.pointCount).map(\.point)) == Set(rig.ids.values))
     }
 
     @Test func stoppingWaitsForNoPoll() async throws {

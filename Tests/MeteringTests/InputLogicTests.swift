@@ -55,8 +55,8 @@ private struct Driven {
 
     mutating func lose(_ edges: UInt32) { sequence += edges }
 
-    mutating func advance(to time: Double) {
-        logic.advance(to: at(time), offset: Self.offset, into: &output)
+    mutating func advance(to time: Double, _ pace: Pace = .normal) {
+        logic.advance(to: at(time), offset: Self.offset, pace: pace, into: &output)
     }
 
     private mutating func merge(_ other: InputLogic.Output) {
@@ -70,6 +70,20 @@ private struct Driven {
 }
 
 @Suite struct InputLogicTests {
+    /// While the spool fills up the rate is read every fourth time; the total keeps its edges.
+    @Test func aSlowPaceLeavesOutRates() {
+        var input = Driven(Driven.pulses())
+        input.attach(at: 0)
+        for second in 0...160 {
+            input.pulse(at: Double(second) * 1000)
+            input.advance(to: Double(second) * 1000 + 100, second <= 80 ? .slow : .normal)
+        }
+        #expect(input.totals.count == 16)
+        #expect(
+            input.output.readings.filter { $0.point.rawValue == 2 }.map { $0.instant.nanoseconds / 1_000_000_000 }
+                == [40, 80, 90, 100, 110, 120, 130, 140, 150, 160])
+    }
+
     @Test func totalsAreReadAtTheSlotsAndRatesFollowTheSpacing() {
         var input = Driven(Driven.pulses())
         input.attach(at: 1000)
