@@ -44,6 +44,32 @@ final class Archive {
         try header("\(Self.columns) WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1", sequence)
     }
 
+    /// The chunks from a sequence number on whose checksum fits, oldest first, as long as `take` asks for more. Of another
+    /// row nothing can be believed, not even for which readings it stood: it leaves a hole.
+    func wholeHeaders(
+        from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool
+    ) throws(SpoolError) {
+        let statement = try connection.statement(
+            "SELECT sequence, count, boot, earliest, latest, stored, body FROM chunk WHERE sequence >= ? ORDER BY sequence")
+        statement.bind(sequence)
+        defer { statement.reset() }
+        while try statement.step() {
+            let header = Self.header(of: statement)
+            guard header.isSound, ChunkDecoder.isWhole(statement.blob(6), header) else { continue }
+            guard try take(header) else { return }
+        }
+    }
+
+    /// Whether a chunk's checksum fits.
+    func isWhole(_ header: ChunkHeader) throws(SpoolError) -> Bool {
+        var found = false
+        try wholeHeaders(from: header.sequence) { (other) throws(SpoolError) in
+            found = other == header
+            return false
+        }
+        return found
+    }
+
     /// The chunks from a sequence number on, oldest first, as long as `take` asks for more.
     func headers(from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool) throws(SpoolError) {
         let statement = try connection.statement("\(Self.columns) WHERE sequence >= ? ORDER BY sequence")
@@ -61,10 +87,14 @@ final class Archive {
         return try statement.step() ? try header(of: statement) : nil
     }
 
-    private func header(of row: Statement) throws(SpoolError) -> ChunkHeader {
-        let header = ChunkHeader(
+    private static func header(of row: Statement) -> ChunkHeader {
+        ChunkHeader(
             sequence: row.integer(0), counts: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
             latest: row.integer(4), stored: row.integer(5))
+    }
+
+    private func header(of row: Statement) throws(SpoolError) -> ChunkHeader {
+        let header = Self.header(of: row)
         guard header.isSound else { throw damaged("impossible numbers in the row of chunk \(header.sequence)") }
         return header
     }

@@ -13,14 +13,30 @@ struct ChunkDecoder {
     ) throws(ChunkFault) {
         guard header.isSound else { throw .malformed("impossible numbers in the row") }
         guard body.count > 5 else { throw .truncated }
-        guard try Self.isWhole(body, header) else { throw .checksum }
+        guard try Self.checksumFits(body, header) else { throw .checksum }
         let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
         var reader = ByteReader(content)
-        guard try reader.byte() == ChunkEncoder.version else { throw .malformed("an unknown version") }
+        let version = try reader.byte()
+        guard (ChunkEncoder.version...ChunkEncoder.versionWithAggregates).contains(version) else {
+            throw .malformed("an unknown version")
+        }
         predictor.begin(book)
         texts.removeAll(keepingCapacity: true)
         var instant = header.earliest
         var rest = Int(header.count)
+        guard version == ChunkEncoder.version else {
+            var readings: [Reading] = []
+            readings.reserveCapacity(rest)
+            while rest > 0 {
+                try decodeRun(
+                    &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest
+                ) { readings.append($0) }
+            }
+            try AggregateCodec.read(&reader, into: &readings)
+            guard reader.isAtEnd else { throw .malformed("bytes after the last aggregate") }
+            for reading in readings { take(reading) }
+            return
+        }
         while rest > 0 {
             try decodeRun(
                 &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest, take)
@@ -29,16 +45,15 @@ struct ChunkDecoder {
     }
 
     /// Whether the checksum fits a body and its row.
-    private static func isWhole(_ body: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(ChunkFault) -> Bool {
+    private static func checksumFits(_ body: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(ChunkFault) -> Bool {
         let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
         var end = ByteReader(UnsafeRawBufferPointer(rebasing: body[(body.count - 4)...]))
         return CRC32C.checksum(words: header.words, content) == UInt32(truncatingIfNeeded: try end.little(4))
     }
 
-    /// The same for a body that was found somewhere.
-    static func isWhole(_ body: [UInt8], _ header: ChunkHeader) -> Bool {
-        guard body.count > 5 else { return false }
-        return body.withUnsafeBytes { (try? isWhole($0, header)) ?? false }
+    /// The same for a body of any length.
+    static func isWhole(_ body: UnsafeRawBufferPointer, _ header: ChunkHeader) -> Bool {
+        body.count > 5 && ((try? checksumFits(body, header)) ?? false)
     }
 
     private mutating func decodeRun(

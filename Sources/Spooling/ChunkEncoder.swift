@@ -20,8 +20,9 @@ internal import Metering
 
 /// Packs readings into a chunk's body; its memory is used again for the next.
 struct ChunkEncoder {
-    /// The version of the layout.
+    /// The version of the layout: of a body that ends with its runs, and of one that has aggregates behind them.
     static let version: UInt8 = 1
+    static let versionWithAggregates: UInt8 = 2
 
     private(set) var writer = ByteWriter()
     private var predictor = Predictor()
@@ -39,7 +40,8 @@ struct ChunkEncoder {
         newShapes.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
         predictor.begin(book)
-        writer.bytes.append(Self.version)
+        let hasAggregates = readings.contains { $0.remark != nil && AggregateCodec.packs($0) }
+        writer.bytes.append(hasAggregates ? Self.versionWithAggregates : Self.version)
         var previous = earliest
         var start = readings.startIndex
         while start < readings.endIndex {
@@ -52,6 +54,7 @@ struct ChunkEncoder {
             previous = instant.nanoseconds
             start = end
         }
+        if hasAggregates { AggregateCodec.write(readings, to: &writer) }
     }
 
     /// Ends the body with its checksum.

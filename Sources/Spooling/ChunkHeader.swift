@@ -12,6 +12,8 @@ struct ChunkHeader: Hashable {
     var sequence: Int64
     /// How many readings.
     var count: Int64
+    /// How far its readings are thinned: the raw value of a `ThinningLevel`.
+    var level: Int64 = 0
     /// How many more sequence numbers it stands for: those of readings that thinning took away.
     var removed: Int64 = 0
     /// The boot whose clock the instants are of.
@@ -26,13 +28,15 @@ struct ChunkHeader: Hashable {
     /// The last sequence number that it stands for.
     var last: Int64 { sequence + count + removed - 1 }
 
-    /// The column `count`: the readings, and from bit 16 on the numbers that are removed.
-    var counts: Int64 { count | removed << 16 }
+    /// The column `count`: the readings, from bit 16 on the level, from bit 20 on the numbers that are removed.
+    var counts: Int64 { count | level << 16 | removed << 20 }
+    /// Columns `count` from here on are those of thinned chunks.
+    static let leastRemoved: Int64 = 1 << 20
 
     /// Whether the numbers are in their ranges.
     var isSound: Bool {
         (1...Self.limit).contains(sequence) && (1...Int64(Self.maximumReadings)).contains(count)
-            && (0...Self.limit >> 16).contains(removed) && (1...Self.limit).contains(boot)
+            && (0...Self.limit >> 20).contains(removed) && (1...Self.limit).contains(boot)
             && (0...Self.limit).contains(stored)
             && earliest >= 0 && earliest <= latest && latest <= Self.limit
     }
@@ -43,7 +47,7 @@ struct ChunkHeader: Hashable {
     /// The header of a row's columns.
     init(sequence: Int64, counts: Int64, boot: Int64, earliest: Int64, latest: Int64, stored: Int64) {
         (self.sequence, self.boot) = (sequence, boot)
-        (count, removed) = (counts & 0xFFFF, counts >> 16)
+        (count, level, removed) = (counts & 0xFFFF, counts >> 16 & 15, counts >> 20)
         (self.earliest, self.latest, self.stored) = (earliest, latest, stored)
     }
 }

@@ -16,11 +16,10 @@ enum Migration {
                 try connection.execute(
                     "ALTER TABLE \(table) RENAME TO old_\(table)", operation: "bring the format forward")
             }
-            let names = Set(SealedTable.allCases.map(\.name))
-            for statement in Schema.tables.split(separator: ";") {
-                let words = statement.split(whereSeparator: { " \n(".contains($0) })
-                guard words.count > 2, names.contains(String(words[2])) else { continue }
-                try connection.execute(String(statement), operation: "bring the format forward")
+            let statements = Schema.statements
+            for table in SealedTable.allCases {
+                guard let statement = statements[table.name] else { continue }
+                try connection.execute(statement, operation: "bring the format forward")
             }
             for table in SealedTable.allCases where table != .gap { try copy(table, connection) }
             try copyDamage(connection)

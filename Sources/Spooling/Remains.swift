@@ -77,7 +77,7 @@ struct Remains {
         let header = ChunkHeader(
             sequence: sequence, counts: numbers[0], boot: numbers[1], earliest: numbers[2], latest: numbers[3],
             stored: numbers[4])
-        guard header.isSound, ChunkDecoder.isWhole(body, header) else { return nil }
+        guard header.isSound, body.withUnsafeBytes({ ChunkDecoder.isWhole($0, header) }) else { return nil }
         return Chunk(header: header, body: body)
     }
 

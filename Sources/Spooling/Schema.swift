@@ -108,6 +108,18 @@ enum Schema {
         }
     }
 
+    /// What makes each table, by its name, as the file has it.
+    static var statements: [String: String] {
+        var statements: [String: String] = [:]
+        for statement in tables.split(separator: ";") {
+            guard let start = statement.firstIndex(where: { !$0.isWhitespace }) else { continue }
+            let text = statement[start...]
+            let words = text.split(whereSeparator: { " \n(".contains($0) })
+            if words.count > 2 { statements[String(words[2])] = String(text) }
+        }
+        return statements
+    }
+
     /// See the head of SpoolStore.swift for what the tables mean.
     static let tables = """
         CREATE TABLE spool (

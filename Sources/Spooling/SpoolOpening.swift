@@ -83,14 +83,30 @@ struct SpoolOpening {
     /// Reads everything that is small: a row that is not what was written is found now, not in the middle of work.
     private func check(_ connection: Connection) throws(SpoolError) {
         let archive = Archive(connection)
+        try checkTables(connection)
         _ = try SpoolRow.read(from: connection)
         let keys = try archive.pointKeys()
         _ = try archive.shapes(pointCount: keys.count)
         for table in [SealedTable.boot, .frozen, .uplink, .delivery, .memory] {
             try connection.rows(table) { (_) throws(SpoolError) in true }
         }
-        _ = try archive.header(from: 0)
-        _ = try archive.header(through: .max)
+        for chunk in [try archive.header(from: 0), try archive.header(through: .max)] {
+            guard let chunk, try !archive.isWhole(chunk) else { continue }
+            throw connection.damaged("chunk \(chunk.sequence) is not what was written")
+        }
+    }
+
+    /// Sees to it that the tables are what they were made as: a name that changed on the disk changes what is written.
+    private func checkTables(_ connection: Connection) throws(SpoolError) {
+        var wanted = Schema.statements
+        let rows = try connection.statement("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        defer { rows.reset() }
+        while try rows.step() {
+            guard wanted.removeValue(forKey: rows.text(0)) == rows.text(1) else {
+                throw connection.damaged("the table \(rows.text(0)) is not what was made")
+            }
+        }
+        guard wanted.isEmpty else { throw connection.damaged("the table \(wanted.keys.sorted()[0]) is missing") }
     }
 
     // MARK: - Damage

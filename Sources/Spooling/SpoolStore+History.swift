@@ -86,10 +86,13 @@ extension SpoolStore {
         from oldest: ChunkHeader, through: Int64, while isDue: (ChunkHeader) throws(SpoolError) -> Bool = { _ in true }
     ) throws(SpoolError) {
         var chunks: [ChunkHeader] = []
+        var expected = oldest.sequence
         let end = oldest.sequence + Self.batchReadings
-        try archive.headers(from: oldest.sequence) { (header) throws(SpoolError) in
+        try archive.wholeHeaders(from: oldest.sequence) { (header) throws(SpoolError) in
             guard header.last <= through, chunks.isEmpty || header.last < end, try isDue(header) else { return false }
+            if header.sequence > expected { try write(hole(expected, before: header)) }
             chunks.append(header)
+            expected = header.last + 1
             return true
         }
         guard let last = chunks.last else { return }

@@ -115,14 +115,9 @@ extension SpoolStore {
         var count: Int64 = 0
         var holes: [Gap] = []
         var expected = free.first
-        try archive.headers(from: free.first) { (header) throws(SpoolError) in
+        try archive.wholeHeaders(from: free.first) { (header) throws(SpoolError) in
             guard header.last <= free.last, chunks.isEmpty || count + header.count <= limit else { return false }
-            if header.sequence > expected {
-                holes.append(
-                    Gap(
-                        first: expected, last: header.sequence - 1, count: header.sequence - expected,
-                        reason: "the spool's file was damaged", noted: state.now))
-            }
+            if header.sequence > expected { holes.append(hole(expected, before: header)) }
             expected = header.last + 1
             chunks.append(header)
             count += header.count
@@ -138,7 +133,7 @@ extension SpoolStore {
     /// The readings of the chunks in a range, with their frozen times. A damaged chunk is left out and counted.
     private func read(_ first: Int64, through last: Int64) throws(SpoolError) -> [SpooledReading] {
         var headers: [ChunkHeader] = []
-        try archive.headers(from: first) { (header) throws(SpoolError) in
+        try archive.wholeHeaders(from: first) { (header) throws(SpoolError) in
             guard header.last <= last else { return false }
             headers.append(header)
             return true
@@ -156,7 +151,12 @@ extension SpoolStore {
                 readings.append(
                     SpooledReading(
                         sequence: SequenceNumber(rawValue: sequence), point: reading.point,
-                        phenomenonTime: range.timestamp(of: reading.instant), value: reading.value, quality: quality))
+                        phenomenonTime: range.timestamp(of: reading.instant), value: reading.value, quality: quality,
+                        parameters: reading.remark.map { remark in
+                            .members(
+                                remark.members, from: remark.period.map { range.timestamp(of: $0.from) },
+                                to: remark.period.map { range.timestamp(of: $0.to) })
+                        }))
                 sequence += 1
             }
             if let fault {
@@ -168,7 +168,15 @@ extension SpoolStore {
         return readings
     }
 
-    /// The gap that a chunk leaves which cannot be read back.
+    /// The gap from a number to the chunk behind it.
+    func hole(_ first: Int64, before next: ChunkHeader) -> Gap {
+        Gap(
+            first: first, last: next.sequence - 1, count: next.sequence - first,
+            latest: (try? archive.timestamp(of: next.earliest, in: next))??.milliseconds,
+            reason: "the spool's file was damaged", noted: state.now)
+    }
+
+    /// The gap that a chunk leaves which cannot be read back, though its checksum fits.
     func gap(of chunk: ChunkHeader, _ fault: ChunkFault, _ range: FrozenRange?) -> Gap {
         Gap(
             first: chunk.sequence, last: chunk.last, count: chunk.count,

@@ -79,7 +79,8 @@ extension SpoolStore {
     func writeRemarks(on readings: ArraySlice<Reading>, from sequence: Int64) throws(SpoolError) {
         guard readings.contains(where: { $0.remark != nil }) else { return }
         for (index, reading) in readings.enumerated() {
-            guard let remark = reading.remark else { continue }
+            // Aggregates are in the chunk itself.
+            guard let remark = reading.remark, !AggregateCodec.packs(reading) else { continue }
             try connection.write(
                 [
                     .integer(sequence + Int64(index)), Cell(remark.period?.from.nanoseconds),

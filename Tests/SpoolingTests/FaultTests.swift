@@ -253,12 +253,17 @@ import Testing
             try store.append([], offset: offset)
             let statistics = try store.statistics()
             #expect(statistics.damaged == 2 && statistics.undelivered["city"] == 0)
-            #expect(try store.connection.integer("SELECT first FROM gap WHERE reason = 'damaged: checksum'") == 3)
+            #expect(try store.connection.integer("SELECT first FROM gap WHERE last = 4") == 3)
             #expect(try store.audit().map(\.digest.count) == [2, 2])
 
             try store.append(readings(points, at: 9000), offset: offset)
             try store.connection.execute("UPDATE chunk SET body = zeroblob(20) WHERE sequence = 7")
             #expect(try store.lease(uplink: "city", maximumReadings: 100, offset: offset) == nil)
+            // How far the newest chunk went is seen by the one behind it.
+            try store.append(readings(points, at: 10_000), offset: offset)
+            let rest = try #require(try store.lease(uplink: "city", maximumReadings: 100, offset: offset))
+            #expect(rest.readings.map(\.sequence.rawValue) == [9, 10])
+            try store.settle(rest.id, rejected: [])
             try store.append([], offset: offset)
             #expect(try store.statistics().damaged == 4)
             #expect(try store.statistics().undelivered["city"] == 0)
