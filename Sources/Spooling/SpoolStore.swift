@@ -95,16 +95,40 @@ public final class SpoolStore {
         self.directory = directory
         self.settings = settings
         lock = try SpoolLock(directory: directory)
-        let opened = try SpoolOpening.open(directory, maximumBytes: settings.maximumBytes, suspicion: suspicion)
-        archive = Archive(opened.connection)
-        mending = opened.mending
-        nextLease = try Self.beginRun(archive.connection)
-        state = try Self.load(archive, uplinks: uplinks, bootID: bootID)
+        let opened = try Self.open(directory, settings, uplinks, bootID, suspicion)
+        (archive, state, nextLease) = (opened.archive, opened.state, opened.lease)
+        mending = opened.opening.mending
         sidecar = Sidecar(
-            spoolID: state.row.id, version: opened.sidecar?.version ?? 0, next: state.nextSequence,
+            spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
         if let mending { try note(mending) }
         noteBeside(waits: false)
+    }
+
+    /// Everything that a store begins with.
+    private struct Opened {
+        var archive: Archive
+        var state: State
+        var lease: Int64
+        var opening: (connection: Connection, mending: SpoolMending?, sidecar: Sidecar?)
+    }
+
+    /// Opens the file and begins a run; damage that shows only then is mended as well, once.
+    private static func open(
+        _ directory: String, _ settings: SpoolSettings, _ uplinks: [String], _ bootID: String, _ suspicion: SpoolError?
+    ) throws(SpoolError) -> Opened {
+        let opening = try SpoolOpening.open(directory, maximumBytes: settings.maximumBytes, suspicion: suspicion)
+        do throws(SpoolError) {
+            let archive = Archive(opening.connection)
+            let lease = try beginRun(opening.connection)
+            return Opened(
+                archive: archive, state: try load(archive, uplinks: uplinks, bootID: bootID), lease: lease,
+                opening: opening)
+        } catch {
+            guard error.code == .damaged, suspicion == nil, opening.mending == nil else { throw error }
+            opening.connection.close()
+            return try open(directory, settings, uplinks, bootID, error)
+        }
     }
 
     /// What happened to the spool is an event like those of meters.

@@ -76,21 +76,22 @@ import Testing
     private func judge(
         _ folder: String, _ image: Image, _ comment: Comment, location: SourceLocation = #_sourceLocation
     ) throws -> SpoolMending? {
-        var opened: SpoolStore? = try open(folder, ["city", "all"])
-        var seen: Set<Int64> = []
         do {
-            if let opened { seen = try look(at: opened, image, comment, location) }
+            return try examine(try open(folder, ["city", "all"]), image, comment, location)
         } catch let error as SpoolError where error.code == .damaged {
             // As the agent does: the file is given up, and what it holds goes into a new one.
-            opened = nil
             let mended = try SpoolStore(
                 directory: folder, settings: SpoolSettings(), uplinks: ["city", "all"], bootID: "boot",
                 suspicion: error)
             #expect(mended.mending != nil, comment, sourceLocation: location)
-            seen = try look(at: mended, image, comment, location)
-            opened = mended
+            return try examine(mended, image, comment, location)
         }
-        let store = try #require(opened)
+    }
+
+    private func examine(
+        _ store: SpoolStore, _ image: Image, _ comment: Comment, _ location: SourceLocation
+    ) throws -> SpoolMending? {
+        let seen = try look(at: store, image, comment, location)
         // What a lease found missing is listed with the next commit.
         try store.append([], offset: offset)
         let gaps = try store.gaps(atMost: 10_000)
