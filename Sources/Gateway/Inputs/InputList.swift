@@ -36,7 +36,7 @@ public struct InputList: Codable, Sendable {
     public init(options: Agent.Options) throws(AgentError) {
         let configuration = File.exists(options.configuration) ? try? AgentConfiguration(checked: options) : nil
         let board = configuration?.gateway.board
-        let found = GPIOChips.lines()
+        let found = GPIOChips.survey().lines
         guard !found.isEmpty else {
             throw AgentError(
                 code: .unavailable, message: "no GPIO chip that this user may open",
