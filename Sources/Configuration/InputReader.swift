@@ -100,11 +100,11 @@ extension Assembly {
         let meaning = isContact ? contact(section) : pulses(section)
         guard let id, let place, let bias, let inverted, let location, let debounce, let meaning else { return nil }
         if case .pulses(let pulses) = meaning.use, debounce > .zero, pulses.rule.minimumWidth > .zero,
-            debounce >= pulses.rule.minimumWidth
+            debounce + Self.kernelTicks > pulses.rule.minimumWidth
         {
             section.optional(.debounce)?.warning(
-                "takes pulses of \(pulses.rule.minimumWidth.wholeMilliseconds) ms, the least that count, for bounces",
-                hint: "less than half the shortest pulse, or none")
+                "can take pulses of \(pulses.rule.minimumWidth.wholeMilliseconds) ms, the least that count, for bounces",
+                hint: "a kernel waits up to 8 ms longer than it is told: less than half the shortest pulse, or none")
         }
         let definition = MeterDefinition(
             model: isContact ? "contact" : "pulse-output", manufacturer: "unknown", product: id, status: .own,
@@ -135,6 +135,9 @@ extension Assembly {
         }
         return terminal(field, among: \.lines, \.terminal)
     }
+
+    /// A kernel counts a debounce in its ticks (gpiolib-cdev.c: jiffies), of 4 ms in Debian's: two more at worst.
+    private static let kernelTicks = Duration.milliseconds(8)
 
     private struct Meaning {
         var use: InputSettings.Use
