@@ -58,9 +58,12 @@ let package = Package(
         tests("MeteringTests", ["Metering", "Posix"]),
         tests("ConfigurationTests", ["Configuration", "Metering", "Posix"], exclude: ["Cases"]),
         tests("FieldbusTests", ["Fieldbus", "Configuration", "Lab", "Metering", "Posix"]),
+        tests("DigitalInputsTests", ["DigitalInputs", "Metering", "Posix"]),
         tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
         tests("LabTests", ["Lab", "Metering", "Configuration", "Spooling", "Posix", "CModbus"]),
-        tests("GatewayTests", ["Gateway", "Configuration", "Fieldbus", "Spooling", "Lab", "Metering", "Posix"]),
+        tests(
+            "GatewayTests",
+            ["Gateway", "Configuration", "DigitalInputs", "Fieldbus", "Spooling", "Lab", "Metering", "Posix"]),
     ]
 )

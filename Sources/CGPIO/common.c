@@ -1,6 +1,7 @@
 // What both versions of libgpiod share: looking for chips.
 #define _GNU_SOURCE
 #include "internal.h"
+#include <errno.h>
 #include <glob.h>
 #include <string.h>
 
@@ -15,10 +16,13 @@ int cgpio_list_chips(cgpio_chip *chips, size_t capacity) {
     if (glob("/dev/gpiochip*", 0, NULL, &found)) return 0;
     size_t count = 0;
     for (size_t index = 0; index < found.gl_pathc; index++) {
-        cgpio_chip chip;
+        cgpio_chip chip = {0};
         cgpio_copy(chip.path, found.gl_pathv[index], sizeof chip.path);
-        // One that this user may not open, or that goes away meanwhile, is none.
-        if (cgpio_describe(&chip)) continue;
+        if (cgpio_describe(&chip)) {
+            // One that goes away meanwhile is none.
+            if (errno != EACCES && errno != EPERM) continue;
+            chip.refusal = errno;
+        }
         if (count < capacity) chips[count] = chip;
         count++;
     }

@@ -105,11 +105,11 @@ extension Assembly {
             return nil
         }
         if case .pulses(let pulses) = meaning.use, debounce > .zero, pulses.rule.minimumWidth > .zero,
-            debounce >= pulses.rule.minimumWidth
+            debounce + Self.kernelTicks > pulses.rule.minimumWidth
         {
             section.optional(.debounce)?.warning(
-                "takes pulses of \(pulses.rule.minimumWidth.wholeMilliseconds) ms, the least that count, for bounces",
-                hint: "less than half the shortest pulse, or none")
+                "can take pulses of \(pulses.rule.minimumWidth.wholeMilliseconds) ms, the least that count, for bounces",
+                hint: "a kernel waits up to 8 ms longer than it is told: less than half the shortest pulse, or none")
         }
         let definition = MeterDefinition(
             model: isContact ? "contact" : "pulse-output", manufacturer: "unknown", product: id, status: .own,
@@ -141,6 +141,9 @@ extension Assembly {
         }
         return terminal(field, among: \.lines, \.terminal)
     }
+
+    /// A kernel counts a debounce in its ticks (gpiolib-cdev.c: jiffies), of 4 ms in Debian's: two more at worst.
+    private static let kernelTicks = Duration.milliseconds(8)
 
     private struct Meaning {
         var use: InputSettings.Use

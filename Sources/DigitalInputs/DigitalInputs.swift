@@ -19,6 +19,14 @@ public actor DigitalInputs {
         case happened(MeterEvent)
     }
 
+    /// What a watcher of an input is shown.
+    public enum Sight: Sendable {
+        /// An edge.
+        case edge(LineEdge)
+        /// The line cannot be watched any more: there is nothing else to come.
+        case failed(GPIOError)
+    }
+
     /// A line that is watched, in a box, because collections hold no `~Copyable` values.
     private final class Watched {
         let line: GPIOLine
@@ -57,7 +65,7 @@ public actor DigitalInputs {
     private nonisolated let shared: Mutex<[InputStatus]>
     private nonisolated let questions = Mutex<[Question]>([])
     private nonisolated let arrangement = Mutex<Arrangement?>(nil)
-    private nonisolated let watchers = Mutex<[String: [@Sendable (LineEdge) -> Bool]]>([:])
+    private nonisolated let watchers = Mutex<[String: [@Sendable (Sight) -> Bool]]>([:])
     private nonisolated let isStopping = Atomic(false)
     private var entries: [Entry]
     /// When every input was looked at, whether or not something was to be done.
@@ -131,9 +139,9 @@ public actor DigitalInputs {
     /// So many may watch one input at once.
     public static let mostWatchers = 4
 
-    /// Gives each edge of `input` to `body`, on this actor's thread, until it returns false. Returns whether there was
-    /// room.
-    public nonisolated func watch(_ input: String, _ body: @escaping @Sendable (LineEdge) -> Bool) -> Bool {
+    /// Gives each edge of `input` to `body`, on this actor's thread, until it returns false or the line fails. Returns
+    /// whether there was room.
+    public nonisolated func watch(_ input: String, _ body: @escaping @Sendable (Sight) -> Bool) -> Bool {
         watchers.withLock { watchers in
             guard (watchers[input]?.count ?? 0) < Self.mostWatchers else { return false }
             watchers[input, default: []].append(body)
@@ -232,6 +240,7 @@ public actor DigitalInputs {
         let isNews = entries[index].error?.code != error.code
         entries[index].error = error
         entries[index].failingSince = entries[index].failingSince ?? now
+        endWatches(of: entries[index].settings.id, error)
         if isNews { onEvent(.failing(input: entries[index].settings.id, error)) }
         publish(index)
     }
@@ -284,9 +293,15 @@ public actor DigitalInputs {
         watchers.withLock { watchers in
             // Nobody watches, nearly always.
             guard !watchers.isEmpty, let all = watchers[input] else { return }
-            let rest = all.filter { $0(edge) }
+            let rest = all.filter { $0(.edge(edge)) }
             watchers[input] = rest.isEmpty ? nil : rest
         }
+    }
+
+    /// Tells those who watch an input that its line is gone.
+    private func endWatches(of input: String, _ error: GPIOError) {
+        let all = watchers.withLock { $0.removeValue(forKey: input) }
+        for watcher in all ?? [] { _ = watcher(.failed(error)) }
     }
 
     // MARK: - Hand-over

@@ -28,6 +28,18 @@ public enum GPIOChips {
     /// The version of libgpiod in use.
     public static var libraryVersion: String { String(cString: cgpio_version()) }
 
+    /// What the version of libgpiod in use cannot do, and what to do about it; nil where nothing is missing.
+    public static var limits: (what: String, hint: String)? { limits(interface: interface, version: libraryVersion) }
+
+    static func limits(interface: Int, version: String) -> (what: String, hint: String)? {
+        guard interface < 2 else { return nil }
+        return (
+            "with libgpiod \(version) lost edges cannot be noticed, parthe has to debounce by itself, and the kernel's "
+                + "buffer cannot be chosen: it holds 16 edges a line",
+            "install a package of parthe, or build it with libgpiod 2"
+        )
+    }
+
     /// A chip.
     struct Chip {
         var path: String
@@ -38,40 +50,77 @@ public enum GPIOChips {
     /// More chips than any board has.
     private static let mostChips = 64
 
-    /// The chips that this user may open.
-    static func all() -> [Chip] {
+    /// The chips that this user may open, and those it may not.
+    static func all() -> (open: [Chip], closed: [ClosedChip]) {
         var chips = [cgpio_chip](repeating: cgpio_chip(), count: mostChips)
-        let count = min(Int(cgpio_list_chips(&chips, chips.count)), chips.count)
-        return chips.prefix(max(0, count)).map { chip in
-            Chip(path: text(chip.path), label: text(chip.label), lines: Int(chip.lines))
+        let count = Int(cgpio_list_chips(&chips, chips.count))
+        let found = chips.prefix(min(count, chips.count))
+        return (
+            found.filter { $0.refusal == 0 }.map {
+                Chip(path: text($0.path), label: text($0.label), lines: Int($0.lines))
+            },
+            found.filter { $0.refusal != 0 }.map { ClosedChip(device: text($0.path), errno: $0.refusal) }
+        )
+    }
+
+    /// What can be seen of this machine's lines.
+    public struct Survey: Sendable {
+        /// Every line of every chip that may be opened, in the order of the chips' devices.
+        public var lines: [GPIOLineInfo]
+        /// The chips that this user may not open.
+        public var closed: [ClosedChip]
+        /// Whether the kernel shows chips and no line, since it does not know this libgpiod.
+        public var isRefused: Bool
+
+        /// A survey with every property given.
+        public init(lines: [GPIOLineInfo], closed: [ClosedChip] = [], isRefused: Bool = false) {
+            self.lines = lines
+            self.closed = closed
+            self.isRefused = isRefused
         }
     }
 
-    /// Every line of every chip, in the order of the chips' devices.
-    public static func lines() -> [GPIOLineInfo] {
-        all().flatMap { chip in (0..<chip.lines).compactMap { look(at: $0, of: chip) } }
+    /// Looks at every line.
+    public static func survey() -> Survey {
+        let (open, closed) = all()
+        let lines = open.flatMap { chip in (0..<chip.lines).compactMap { look(at: $0, of: chip) } }
+        return Survey(lines: lines, closed: closed, isRefused: lines.isEmpty && open.contains { $0.lines > 0 })
     }
-
-    /// The labels of the chips.
-    public static func labels() -> [String] { all().map(\.label) }
 
     /// Where a line is now.
     static func find(_ line: InputSettings.Line) throws(GPIOError) -> GPIOLineInfo {
-        let chips = all()
-        let found: [GPIOLineInfo]
-        switch line {
-        case .chip(let label, let offset):
-            found = chips.filter { $0.label == label && offset < $0.lines }.compactMap { look(at: offset, of: $0) }
-        case .name(let name):
-            found = chips.flatMap { chip in
-                (0..<chip.lines).compactMap { look(at: $0, of: chip) }.filter { $0.name == name }
+        let (open, closed) = all()
+        let asked = open.flatMap { chip -> [(Chip, Int)] in
+            switch line {
+            case .chip(chip.label, let offset): offset < chip.lines ? [(chip, offset)] : []
+            case .chip: []
+            case .name: (0..<chip.lines).map { (chip, $0) }
             }
         }
-        guard let first = found.first else { throw GPIOError(.noLine(chips: chips.map(\.label)), line) }
-        guard found.count == 1 else { throw GPIOError(.ambiguous(chips: found.map(\.chip)), line) }
+        let seen = asked.compactMap { look(at: $1, of: $0) }
+        if seen.isEmpty, !asked.isEmpty, interface == 1 { throw GPIOError(.oldLibrary, line) }
+        let found = if case .name(let name) = line { seen.filter { $0.name == name } } else { seen }
+        return try choose(line, of: found, chips: open.map(\.label), closed: closed)
+    }
+
+    /// The one line that `found` is to hold; what the `chips` are called, and which are `closed`, tells why it does not.
+    static func choose(
+        _ line: InputSettings.Line, of found: [GPIOLineInfo], chips: [String], closed: [ClosedChip]
+    ) throws(GPIOError) -> GPIOLineInfo {
+        guard let first = found.first else {
+            throw GPIOError(
+                chips.isEmpty && !closed.isEmpty ? .noPermission(closed) : .noLine(chips: chips, closed: closed), line)
+        }
+        guard found.count == 1 else { throw GPIOError(.ambiguous(found), line) }
         return first
     }
 
+    /// What the kernel says of the line that was at `info` a moment ago; nil when its chip is gone.
+    static func look(again info: GPIOLineInfo) -> GPIOLineInfo? {
+        look(at: info.offset, of: Chip(path: info.device, label: info.chip, lines: 0))
+    }
+
+    /// Nil when the kernel does not say.
     private static func look(at offset: Int, of chip: Chip) -> GPIOLineInfo? {
         var line = cgpio_line()
         guard cgpio_look_at(chip.path, UInt32(offset), &line) == 0 else { return nil }

@@ -28,8 +28,9 @@ struct GPIOLine: ~Copyable {
             debounce_microseconds: debounces ? micro : 0, buffer: Self.buffer)
         guard let made = cgpio_watch(found.device, UInt32(found.offset), &wanted, consumer) else {
             let code = errno
-            let user = found.consumer.isEmpty ? nil : found.consumer
-            throw GPIOError(errno: code, device: found.device, consumer: user, input.line)
+            throw GPIOError(
+                request: code, device: found.device, after: GPIOChips.look(again: found), input.line,
+                interface: GPIOChips.interface)
         }
         request = made
         info = found
@@ -47,7 +48,7 @@ struct GPIOLine: ~Copyable {
     /// Whether it is active now.
     func level() throws(GPIOError) -> Bool {
         let level = cgpio_level(request)
-        guard level >= 0 else { throw GPIOError(errno: errno, device: info.device, consumer: nil, settings) }
+        guard level >= 0 else { throw GPIOError(use: errno, settings) }
         return level == 1
     }
 
@@ -60,7 +61,7 @@ struct GPIOLine: ~Copyable {
         var batch = [cgpio_edge](repeating: cgpio_edge(), count: Self.batch)
         while true {
             let count = cgpio_read(request, &batch, batch.count)
-            guard count >= 0 else { throw GPIOError(errno: errno, device: info.device, consumer: nil, settings) }
+            guard count >= 0 else { throw GPIOError(use: errno, settings) }
             for edge in batch.prefix(Int(count)) {
                 edges.append(
                     LineEdge(

@@ -137,8 +137,8 @@ public final class Agent {
         } else if let question = BusQuestion(text: question) {
             services.buses.ask(question, for: asker)
         } else if question.hasPrefix(EdgeLine.word) {
-            let input = String(question.dropFirst(EdgeLine.word.count))
-            if let inputs = services.inputs?.inputs {
+            let id = question.dropFirst(EdgeLine.word.count)
+            if let inputs = services.inputs?.inputs, let input = configuration.inputs.first(where: { $0.id == id }) {
                 inputs.show(input, to: asker)
             } else {
                 _ = asker.send(EdgeLine.noInput.json)

@@ -1,4 +1,5 @@
 internal import Delivery
+internal import DigitalInputs
 internal import Fieldbus
 internal import Metering
 internal import Spooling
@@ -8,8 +9,8 @@ public enum Libraries {
     /// Name and version of each.
     public static var inUse: [(String, String)] {
         [
-            ("libmodbus", ModbusLink.libraryVersion), ("SQLite", SpoolStore.libraryVersion),
-            ("libcurl", UplinkRunner.libraryVersion),
+            ("libmodbus", ModbusLink.libraryVersion), ("libgpiod", GPIOChips.libraryVersion),
+            ("SQLite", SpoolStore.libraryVersion), ("libcurl", UplinkRunner.libraryVersion),
         ]
     }
 }

@@ -131,12 +131,8 @@ extension StatusReport {
                     "input \(input.id): \(input.waiting) readings wait for room in the intake, \(input.skipped) found none",
                     "the intake is full: look at the spool. Pulses are counted all the same")
             }
-            if !input.noticesLosses {
-                add(
-                    "input \(input.id): lost edges cannot be noticed with libgpiod 1",
-                    "install a package of parthe, or build it with libgpiod 2")
-            }
         }
+        if !inputs.isEmpty, let limits = GPIOChips.limits { add("inputs: " + limits.what, limits.hint) }
         if spool.quarantined > 0 {
             add(
                 "spool: \(spool.quarantined) readings were refused by a platform and are set aside",

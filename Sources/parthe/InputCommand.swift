@@ -14,6 +14,24 @@ enum InputHelp {
         "An input of the configuration, a terminal of its board, a line's name, or CHIP:OFFSET.", valueName: "line")
 }
 
+/// What is tried on a line that nobody uses yet.
+struct TrialOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Try a bias on a line that nobody uses: as-is, none, pull-up or pull-down.", valueName: "bias"))
+    var bias: String?
+    @Flag(inversion: .prefixedNo, help: "Try whether a low voltage is the active level, on a line that nobody uses.")
+    var inverted: Bool?
+
+    /// A watch of `line`; what the configuration cannot tell is told.
+    func watch(_ line: String, _ options: InputOptions) throws -> InputWatch {
+        let watch = try InputWatch(
+            line, bias: bias, isInverted: inverted, options: options.options, interruption: try Interruption())
+        if let problem = watch.problem { Terminal.complain(problem) }
+        return watch
+    }
+}
+
 /// The folders and the agent, for commands that look at inputs.
 struct InputOptions: ParsableArguments {
     @OptionGroup var files: ConfigurationOptions
@@ -29,7 +47,8 @@ extension InputCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show all lines of all chips: name, who uses it, terminal on the enclosure.",
             discussion: """
-                Terminals are shown where the configuration names the gateway's board.
+                Terminals are shown where the configuration names the gateway's board. Chips that this user may not open \
+                are told, with what opens them.
                 Exit code 0; 69 when there is no chip that this user may open.
                 """)
 
@@ -38,6 +57,8 @@ extension InputCommand {
         func run() throws {
             try withExitCodes {
                 let list = try InputList(options: options.options)
+                if let problem = list.problem { Terminal.complain(problem) }
+                if let advice = list.advice { Terminal.complain("not shown: \(advice)") }
                 if options.json { return Terminal.write(list.json) }
                 let chip = max(4, list.lines.map(\.chip.count).max() ?? 0)
                 let name = max(4, list.lines.map(\.name.count).max() ?? 0)
@@ -55,6 +76,7 @@ extension InputCommand {
                 print(Terminal.paint(title, .dim))
                 for line in list.lines { print(row(line)) }
                 print("\n\(counted(list.lines.count, "line"))" + (list.board.map { ", \($0)" } ?? ""))
+                if let limits = list.limits { print(limits) }
             }
         }
     }
@@ -68,13 +90,16 @@ extension InputCommand {
 
                   parthe input watch gas
                   parthe input watch pinctrl-bcm2711:17 --seconds 60
+                  parthe input watch "pin 11" --bias pull-up --inverted
 
-                Ctrl-C ends it. Exit code 0 when an edge was seen, 1 when none was, 69 when there is no such line.
+                Ctrl-C ends it. Exit code 0 when an edge was seen, 1 when none was, 64 when the agent has the line and \
+                something else is to be tried on it, 69 when there is no such line.
                 """)
 
         @Argument(help: InputHelp.line) var line: String
         @Option(help: ArgumentHelp("End after so many edges.", valueName: "number")) var count: Int?
         @Option(help: ArgumentHelp("End after so many seconds.", valueName: "number")) var seconds: Double?
+        @OptionGroup var trial: TrialOptions
         @OptionGroup var options: InputOptions
 
         func validate() throws {
@@ -84,7 +109,7 @@ extension InputCommand {
 
         func run() throws {
             try withExitCodes {
-                let watch = InputWatch(line, options: options.options, interruption: try Interruption())
+                let watch = try trial.watch(line, options)
                 let report = try watch.run(
                     seconds: seconds, count: count, started: { Terminal.tell($0 + "\n") },
                     tell: { edge in
@@ -107,15 +132,19 @@ extension InputCommand {
         static let configuration = CommandConfiguration(
             abstract: "Tell whether a line has a clean S0 signal, a bouncing contact, or nothing.",
             discussion: """
-                Watches for 30 s unless told otherwise, tells what it looks like, and what to write.
+                Watches for 30 s unless told otherwise, tells what it looks like, and what to write. What the running \
+                agent filters with an input's debounce cannot be seen through it.
 
                   parthe input test "pin 11" --seconds 60
+                  parthe input test GPIO17 --bias pull-up
 
-                Exit code 0 when pulses were seen, 1 when it cannot be told, 69 when there is no such line.
+                Exit code 0 when pulses were seen, 1 when it cannot be told, 64 when the agent has the line and \
+                something else is to be tried on it, 69 when there is no such line.
                 """)
 
         @Argument(help: InputHelp.line) var line: String
         @Option(help: ArgumentHelp("How long to watch.", valueName: "number")) var seconds = 30.0
+        @OptionGroup var trial: TrialOptions
         @OptionGroup var options: InputOptions
 
         func validate() throws {
@@ -124,7 +153,7 @@ extension InputCommand {
 
         func run() throws {
             try withExitCodes {
-                let watch = InputWatch(line, options: options.options, interruption: try Interruption())
+                let watch = try trial.watch(line, options)
                 let progress = ProgressLine()
                 var edges = 0
                 let report = try watch.run(

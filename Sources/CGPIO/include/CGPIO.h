@@ -3,8 +3,8 @@
 // One small interface over libgpiod 1.6 (Debian 12) and 2.x (Debian 13), chosen when this is compiled.
 //
 // Calls that fail return -1 or NULL and leave errno. libgpiod 1.6 speaks the kernel's first interface: it has no debounce,
-// no numbers of edges and no size of buffers, tells nothing of lost edges, and kernels without CONFIG_GPIO_CDEV_V1
-// (Debian's from 7.0 on) refuse it with EINVAL.
+// no numbers of edges and no size of buffers (the kernel holds 16 edges a line), tells nothing of lost edges, and kernels
+// without CONFIG_GPIO_CDEV_V1 (Debian's from 7.0 on) refuse it with EINVAL.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +19,8 @@ typedef struct {
     /// What the driver calls it: "pinctrl-bcm2711". Stays.
     char label[CGPIO_NAME];
     unsigned lines;
+    /// Why this user may not open it: EACCES or EPERM, and nothing but the path is known; else 0.
+    int refusal;
 } cgpio_chip;
 
 /// A line as the kernel knows it.
@@ -60,7 +62,7 @@ int cgpio_interface(void);
 /// The library's own version: "1.6.3".
 const char *cgpio_version(void);
 
-/// The paths of all chips, at most `capacity`; returns how many there are.
+/// All chips, at most `capacity`, those included that this user may not open; returns how many there are.
 int cgpio_list_chips(cgpio_chip *chips, size_t capacity);
 /// A line of the chip at `path`.
 int cgpio_look_at(const char *path, unsigned offset, cgpio_line *line);

@@ -7,8 +7,11 @@ internal import Posix
 enum EdgeLine: Codable, Hashable, Sendable {
     /// The agent has no such input.
     case noInput
-    /// Edges follow; the line is at this level now, as far as is known.
-    case began(level: Bool)
+    /// The agent has the input, but cannot watch its line: why, and what to do.
+    case failing(what: String, hint: String)
+    /// Edges follow; the line is at this level now, as far as is known. `debounce` (ns) has filtered the edges: zero where
+    /// they are shown as they come.
+    case began(level: Bool, debounce: Int64)
     /// An edge.
     case edge(nanoseconds: Int64, isActive: Bool)
     /// It ends here, and why.
@@ -26,19 +29,28 @@ enum EdgeLine: Codable, Hashable, Sendable {
 }
 
 extension DigitalInputs {
-    /// Shows the edges of the input called `id` to `asker` from now on. The inputs' thread never waits for it: an asker
-    /// that lets too much pile up is told so and dropped.
-    nonisolated func show(_ id: String, to asker: UnixAsker) {
-        guard let input = status.first(where: { $0.id == id }) else {
+    /// Shows the edges of `settings`, one of these inputs, to `asker` from now on. The inputs' thread never waits for it:
+    /// an asker that lets too much pile up is told so and dropped.
+    nonisolated func show(_ settings: InputSettings, to asker: UnixAsker) {
+        guard let input = status.first(where: { $0.id == settings.id }) else {
             _ = asker.send(EdgeLine.noInput.json)
             return
         }
         if let error = input.error {
-            _ = asker.send(EdgeLine.ended("\(error)").json)
+            _ = asker.send(EdgeLine.failing(what: "\(error)", hint: error.hint).json)
             return
         }
-        guard asker.send(EdgeLine.began(level: input.isActive ?? false).json) else { return }
-        let isShown = watch(id) { edge in
+        // Where this program debounces, edges are shown as they come, before it does.
+        let debounce = GPIOChips.interface > 1 ? settings.debounce.wholeNanoseconds : 0
+        guard asker.send(EdgeLine.began(level: input.isActive ?? false, debounce: debounce).json) else { return }
+        let isShown = watch(settings.id) { sight in
+            let edge: LineEdge
+            switch sight {
+            case .edge(let seen): edge = seen
+            case .failed(let error):
+                asker.push(EdgeLine.ended("\(error)").json)
+                return false
+            }
             let line = EdgeLine.edge(nanoseconds: edge.instant.nanoseconds, isActive: edge.isActive)
             switch asker.offer(line.json) {
             case .taken: return true

@@ -40,29 +40,54 @@ public struct InputWatch: ~Copyable {
         public var pulses: Int
         /// Widths of the pulses, the least and the greatest, in milliseconds.
         public var widthsMilliseconds: [Double]
+        /// Whether the line is active between pulses.
+        public var restsActive: Bool
+        /// The debounce that the agent's edges have passed: bounces that are shorter are not seen; absent without one.
+        public var debounceMilliseconds: Double?
         /// Why it ended, where neither a limit nor a person ended it.
         public var ending: String?
+        /// Why the configuration tells no terminals and inputs: it is missing, or wrong.
+        public var problem: String?
 
         /// The report as JSON.
         public var json: [UInt8] { jsonBytes(self) }
     }
 
+    /// Why the configuration tells no terminals and inputs: it is missing, or wrong.
+    public let problem: String?
     private let name: String
     private let options: Agent.Options
-    private let configuration: AgentConfiguration?
+    private let choice: LineChoice
+    private let trial: LineChoice.Trial
     private let interruption: Interruption
     private let offset = BootClock.offset
     private let begin = BootClock.now
-    private var judgement = SignalJudgement(level: false)
+    private var judgement = SignalJudgement(level: false, at: BootClock.now)
     private var last: LineEdge?
     private var lastPulse: Instant?
 
-    /// A watch of `name`: an input of the configuration, a line's name, `CHIP:OFFSET`, or a terminal of the board.
-    public init(_ name: String, options: Agent.Options, interruption: Interruption) {
+    /// A watch of `name`: an input of the configuration, a line's name, `CHIP:OFFSET`, or a terminal of the board. On a line
+    /// that nobody uses, `bias` and `isInverted` are tried in place of what the configuration says.
+    public init(
+        _ name: String, bias: String? = nil, isInverted: Bool? = nil, options: Agent.Options,
+        interruption: Interruption
+    ) throws(AgentError) {
+        trial = LineChoice.Trial(bias: try bias.map(Self.bias), isInverted: isInverted)
         self.name = name
         self.options = options
         self.interruption = interruption
-        configuration = File.exists(options.configuration) ? try? AgentConfiguration(checked: options) : nil
+        let names = LineNames(options)
+        problem = names.problem
+        choice = LineChoice(name, names.configuration, trial: trial) { GPIOChips.survey().lines }
+    }
+
+    private static func bias(_ text: String) throws(AgentError) -> InputSettings.Bias {
+        guard let bias = InputSettings.Bias(rawValue: text) else {
+            throw AgentError(
+                code: .usage, message: "'\(text)' is no bias",
+                hint: "one of " + InputSettings.Bias.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return bias
     }
 
     /// Watches for at most `seconds`, or until `count` edges were seen, Ctrl-C, or the end of the line.
@@ -103,27 +128,37 @@ public struct InputWatch: ~Copyable {
     private mutating func watchAgent(
         _ end: Instant?, _ count: Int?, _ started: (String) -> Void, _ tell: (Edge) -> Void
     ) throws(AgentError) -> Report? {
-        guard let conversation = try? UnixSocket.converse(EdgeLine.word + name, at: options.socket) else { return nil }
+        // The agent knows its inputs by their names; the line may have been meant by a terminal.
+        let id = choice.input?.id ?? name
+        guard let conversation = try? UnixSocket.converse(EdgeLine.word + id, at: options.socket) else { return nil }
+        let place = "input \(id)" + (id == name ? "" : " (\(name))")
         var pending: [UInt8] = []
         while !isOver(end, count) {
             guard
                 Poller.readable([conversation.descriptor, interruption.descriptor], within: rest(end))
                     .contains(conversation.descriptor)
             else { continue }
-            guard let part = conversation.receive() else { return report("input \(name)", true, "the agent is gone") }
+            guard let part = conversation.receive() else {
+                return report(place, true, "the agent ends, or has a new configuration")
+            }
             pending += part
             while let newline = pending.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = EdgeLine(json: pending[..<newline])
                 pending.removeSubrange(...newline)
                 switch line {
                 case .noInput: return nil
-                case .began(let level):
-                    judgement = SignalJudgement(level: level)
-                    started("input \(name) of the running agent, \(level ? "active" : "not active") now")
+                case .failing(let what, let hint):
+                    throw AgentError(code: .unavailable, message: "\(place): \(what)", hint: hint)
+                case .began(let level, let debounce):
+                    try refuseTrial(id)
+                    judgement = SignalJudgement(level: level, at: BootClock.now, debounce: .nanoseconds(debounce))
+                    let filter =
+                        debounce > 0 ? ", without what its debounce of \(debounce / 1_000_000) ms takes away" : ""
+                    started("\(place) of the running agent\(filter), \(level ? "active" : "not active") now")
                 case .edge(let nanoseconds, let isActive):
                     if isOver(nil, count) { break }
                     take(LineEdge(Instant(nanoseconds: nanoseconds), isActive: isActive), tell)
-                case .ended(let why): return report("input \(name)", true, why)
+                case .ended(let why): return report(place, true, why)
                 case nil:
                     throw AgentError(
                         code: .system, message: "the agent at \(options.socket) shows no edges",
@@ -131,7 +166,14 @@ public struct InputWatch: ~Copyable {
                 }
             }
         }
-        return report("input \(name)", true, nil)
+        return report(place, true, nil)
+    }
+
+    private func refuseTrial(_ input: String) throws(AgentError) {
+        guard trial.isAny else { return }
+        throw AgentError(
+            code: .usage, message: "the running agent watches this line as its input \(input)",
+            hint: "--bias and --inverted try what nobody uses: leave them out, or stop the agent first")
     }
 
     // MARK: - Alone
@@ -139,11 +181,10 @@ public struct InputWatch: ~Copyable {
     private mutating func watchLine(
         _ end: Instant?, _ count: Int?, _ started: (String) -> Void, _ tell: (Edge) -> Void
     ) throws(AgentError) -> Report {
-        let settings = LineChoice.settings(name, configuration)
-        let place = settings.line.description
+        let place = choice.settings.line.description
         do throws(GPIOError) {
-            let watcher = try LineWatcher(settings)
-            judgement = SignalJudgement(level: watcher.level)
+            let watcher = try LineWatcher(choice.settings)
+            judgement = SignalJudgement(level: watcher.level, at: BootClock.now)
             started("line \(place), \(watcher.level ? "active" : "not active") now")
             while !isOver(end, count) {
                 guard
@@ -162,41 +203,16 @@ public struct InputWatch: ~Copyable {
     }
 
     private func report(_ line: String, _ isThroughAgent: Bool, _ ending: String?) -> Report {
-        let words = judgement.words
+        func milliseconds(_ time: Duration) -> Double { Double(time.wholeNanoseconds / 1000) / 1000 }
+        let finding = judgement.finding(at: BootClock.now)
+        let words = finding.words
         return Report(
             line: line, isThroughAgent: isThroughAgent, result: words.result, verdict: words.verdict, next: words.next,
-            proposal: judgement.proposal, edges: judgement.edges, pulses: judgement.total,
-            widthsMilliseconds: judgement.widths.map {
-                [$0.lowerBound, $0.upperBound].map { Double($0.wholeNanoseconds / 1000) / 1000 }
-            } ?? [], ending: ending)
-    }
-}
-
-extension SignalJudgement {
-    /// The verdict for a technician.
-    fileprivate var words: (result: String, verdict: String, next: String) {
-        func text(_ time: Duration) -> String { "\(Double(time.wholeNanoseconds / 100_000) / 10) ms" }
-        let width = widths.map { "\(text($0.lowerBound))…\(text($0.upperBound)) wide" } ?? ""
-        switch verdict {
-        case .nothing:
-            return (
-                "unknown", "nothing: no edge was seen",
-                "let the meter count, or bridge the contact: check the wires and their polarity (S0+ to the input, S0− "
-                    + "to ground), bias: pull-up where nothing else pulls, and that it is this line"
-            )
-        case .oneChange:
-            return ("unknown", "the level changed, but no pulse ended", "watch longer: slow meters pulse once an hour")
-        case .s0: return ("ok", "a clean S0 signal: \(total) pulses, \(width), no bounces", "pulse: s0 fits")
-        case .short:
-            return (
-                "ok", "clean pulses, but not S0: \(total) pulses, \(width)",
-                "S0 pulses and pauses last 30 ms at least: give the width that the meter's manual states"
-            )
-        case .bouncing(let time):
-            return (
-                "ok", "a contact that bounces, for \(text(time)) between edges: \(total) pulses, \(edges) edges",
-                "a debounce counts each closing once; it must be shorter than the shortest pulse"
-            )
-        }
+            proposal: finding.proposal(bias: choice.settings.bias, isInverted: choice.isInverted),
+            edges: judgement.edges, pulses: finding.pulses,
+            widthsMilliseconds: finding.widths.map { [$0.lowerBound, $0.upperBound].map(milliseconds) } ?? [],
+            restsActive: finding.restsActive,
+            debounceMilliseconds: finding.debounce > .zero ? milliseconds(finding.debounce) : nil, ending: ending,
+            problem: problem)
     }
 }
