@@ -77,21 +77,21 @@ import Testing
         _ folder: String, _ image: Image, _ comment: Comment, location: SourceLocation = #_sourceLocation
     ) throws -> SpoolMending? {
         do {
-            return try examine(try open(folder, ["city", "all"]), image, comment, location)
+            return try examine(try open(folder, ["city", "all"]), "all", image, comment, location)
         } catch let error as SpoolError where error.code == .damaged {
             // As the agent does: the file is given up, and what it holds goes into a new one.
             let mended = try SpoolStore(
-                directory: folder, settings: SpoolSettings(), uplinks: ["city", "all"], bootID: "boot",
+                directory: folder, settings: SpoolSettings(), uplinks: ["city", "again"], bootID: "boot",
                 suspicion: error)
             #expect(mended.mending != nil, comment, sourceLocation: location)
-            return try examine(mended, image, comment, location)
+            return try examine(mended, "again", image, comment, location)
         }
     }
 
     private func examine(
-        _ store: SpoolStore, _ image: Image, _ comment: Comment, _ location: SourceLocation
+        _ store: SpoolStore, _ uplink: String, _ image: Image, _ comment: Comment, _ location: SourceLocation
     ) throws -> SpoolMending? {
-        let seen = try look(at: store, image, comment, location)
+        let seen = try look(at: store, uplink, image, comment, location)
         // What a lease found missing is listed with the next commit.
         try store.append([], offset: offset)
         let gaps = try store.gaps(atMost: 10_000)
@@ -112,17 +112,17 @@ import Testing
         let point = try store.identify(["meter/p1"])
         let next = Instant(nanoseconds: 5_000_000_000_000)
         try store.append([Reading(point: point[0], instant: next, value: .float(1))], offset: offset)
-        let last = try store.lease(uplink: "all", maximumReadings: 10, offset: offset)?.readings.last?.sequence.rawValue
+        let last = try store.lease(uplink: uplink, maximumReadings: 10, offset: offset)?.readings.last?.sequence.rawValue
         #expect(isAllGone || last ?? 0 >= image.noted, comment, sourceLocation: location)
         return store.mending
     }
 
-    /// Everything that the uplink `all` gets: the numbers of the readings, each of which must be what was committed.
+    /// Everything that an uplink gets: the numbers of the readings, each of which must be what was committed.
     private func look(
-        at store: SpoolStore, _ image: Image, _ comment: Comment, _ location: SourceLocation
+        at store: SpoolStore, _ uplink: String, _ image: Image, _ comment: Comment, _ location: SourceLocation
     ) throws -> Set<Int64> {
         var seen: Set<Int64> = []
-        while let lease = try store.lease(uplink: "all", maximumReadings: 65_536, offset: offset) {
+        while let lease = try store.lease(uplink: uplink, maximumReadings: 65_536, offset: offset) {
             for reading in lease.readings {
                 let index = Int(reading.sequence.rawValue) - 1
                 #expect(seen.insert(reading.sequence.rawValue).inserted, comment, sourceLocation: location)
