@@ -99,6 +99,21 @@ final class Archive {
         return header
     }
 
+    /// The chunks that stand for more numbers than they have readings, by an index of them alone.
+    func thinned() throws(SpoolError) -> [SpoolStore.State.Thinned] {
+        let rows = try connection.statement(
+            "SELECT sequence, count FROM chunk INDEXED BY thinned WHERE count >= \(ChunkHeader.leastRemoved)")
+        defer { rows.reset() }
+        var thinned: [SpoolStore.State.Thinned] = []
+        while try rows.step() {
+            let header = ChunkHeader(
+                sequence: rows.integer(0), counts: rows.integer(1), boot: 1, earliest: 0, latest: 0, stored: 0)
+            guard header.isSound else { throw damaged("impossible numbers in the index of chunk \(rows.integer(0))") }
+            thinned.append(.init(first: header.sequence, last: header.last, removed: header.removed))
+        }
+        return thinned
+    }
+
     /// Decodes one chunk; a fault is returned, not thrown, so that one bad chunk does not stop the others.
     func decode(
         _ header: ChunkHeader, book: ShapeBook, pointCount: Int, take: (Reading) -> Void

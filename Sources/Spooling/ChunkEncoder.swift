@@ -63,6 +63,13 @@ struct ChunkEncoder {
         writer.little(UInt64(crc), count: 4)
     }
 
+    /// A body with its checksum.
+    static func sealed(_ body: [UInt8], _ header: ChunkHeader) -> [UInt8] {
+        var writer = ByteWriter(bytes: body)
+        writer.little(UInt64(body.withUnsafeBytes { CRC32C.checksum(words: header.words, $0) }), count: 4)
+        return writer.bytes
+    }
+
     private mutating func encodeRun(_ run: ArraySlice<Reading>, delta: Int64, book: inout ShapeBook) {
         let number = shape(of: run, book: &book)
         let hasQualities = run.contains { $0.quality != .good }

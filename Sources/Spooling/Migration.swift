@@ -3,7 +3,19 @@
 /// Version 2 had texts, which version 1 had not. Version 3 gave every row a checksum, the table `gap` in place of
 /// `damage`, and stamps to what is remembered.
 enum Migration {
+    /// - Throws: never `.database`: a file that is well, but cannot be brought forward, must not be taken for a damaged one.
     static func bringForward(_ connection: Connection) throws(SpoolError) {
+        do throws(SpoolError) {
+            try bring(connection)
+        } catch {
+            guard error.code == .database else { throw error }
+            var error = error
+            error.code = .inaccessible
+            throw error
+        }
+    }
+
+    private static func bring(_ connection: Connection) throws(SpoolError) {
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version < Schema.version else { return }
         // Bytes of the file's head that changed on the disk can look like an earlier format.
@@ -21,6 +33,8 @@ enum Migration {
                 guard let statement = statements[table.name] else { continue }
                 try connection.execute(statement, operation: "bring the format forward")
             }
+            try connection.execute(
+                "DROP INDEX IF EXISTS thinned; " + (statements["thinned"] ?? ""), operation: "bring the format forward")
             for table in SealedTable.allCases where table != .gap { try copy(table, connection) }
             try copyDamage(connection)
             try connection.execute(

@@ -107,6 +107,17 @@ struct Progress {
         settle(LeaseID(rawValue: 0))
     }
 
+    /// Marks what of a range no span covers as done: it is gone.
+    mutating func pass(over first: Int64, through last: Int64) {
+        var next = first
+        while next <= last {
+            let free = free(from: next)
+            guard free.first <= last else { return }
+            skip(free.first, through: min(free.last, last))
+            next = min(free.last, last) + 1
+        }
+    }
+
     /// Ends a lease: the span is done. Precondition: the lease is open.
     mutating func settle(_ lease: LeaseID) {
         change(lease) { $0.state = .settled }

@@ -134,6 +134,7 @@ enum Schema {
         CREATE TABLE chunk (
             sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, boot INTEGER NOT NULL, earliest INTEGER NOT NULL,
             latest INTEGER NOT NULL, stored INTEGER NOT NULL, body BLOB NOT NULL);
+        CREATE INDEX thinned ON chunk (count) WHERE count >= 1048576;
         CREATE TABLE frozen (
             first INTEGER PRIMARY KEY, last INTEGER NOT NULL, boot INTEGER NOT NULL, "offset" INTEGER NOT NULL,
             raised INTEGER NOT NULL, latest INTEGER NOT NULL, crc INTEGER NOT NULL);

@@ -78,6 +78,13 @@ enum SpoolFolder {
         return stat(path, &status) == 0 ? Int64(status.st_size) : 0
     }
 
+    /// Bytes that its file system has free for this user.
+    static func free(_ directory: String) -> Int64 {
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0 else { return .max / 2 }
+        return Int64(clamping: status.f_bavail).multipliedReportingOverflow(by: Int64(clamping: status.f_frsize)).0
+    }
+
     private static func parent(of path: String) -> String? {
         guard let slash = path.lastIndex(of: "/") else { return nil }
         return slash == path.startIndex ? "/" : String(path[..<slash])

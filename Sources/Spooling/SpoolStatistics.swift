@@ -14,6 +14,8 @@ public struct SpoolStatistics: Hashable, Sendable {
     public var quarantined: Int64
     /// Readings that could not be read back, ever since the spool was made.
     public var damaged: Int64
+    /// Readings that were dropped because the spool was full, ever.
+    public var dropped: Int64
     /// When the oldest reading held was taken, as well as its clock was known; nil when the spool is empty.
     public var oldest: Timestamp?
     /// When the newest reading held was taken.
@@ -30,14 +32,14 @@ public struct SpoolStatistics: Hashable, Sendable {
     /// What is known of a spool that could not be opened: nothing.
     public init() {
         self.init(
-            spoolID: "", committed: 0, held: 0, undelivered: [:], quarantined: 0, damaged: 0, oldest: nil, newest: nil,
+            spoolID: "", committed: 0, held: 0, undelivered: [:], quarantined: 0, damaged: 0, dropped: 0, oldest: nil, newest: nil,
             fileBytes: 0, storedBytes: 0)
     }
 
     /// Statistics with every property given.
     public init(
         spoolID: String, committed: Int64, held: Int64, undelivered: [String: Int64], quarantined: Int64,
-        damaged: Int64,
+        damaged: Int64, dropped: Int64,
         oldest: Timestamp?, newest: Timestamp?, fileBytes: Int64, storedBytes: Int64, commits: Int64 = 0,
         lastCommit: Instant? = nil
     ) {
@@ -47,6 +49,7 @@ public struct SpoolStatistics: Hashable, Sendable {
         self.undelivered = undelivered
         self.quarantined = quarantined
         self.damaged = damaged
+        self.dropped = dropped
         self.oldest = oldest
         self.newest = newest
         self.fileBytes = fileBytes

@@ -85,7 +85,7 @@ extension SpoolStore {
     }
 
     /// Writes an uplink's spans anew: they are a few rows of one page.
-    private func write(_ uplink: Progress) throws(SpoolError) {
+    func write(_ uplink: Progress) throws(SpoolError) {
         let delete = try connection.statement("DELETE FROM delivery WHERE uplink = ?")
         delete.bind(uplink.id)
         try delete.run("mark leases")
@@ -192,7 +192,7 @@ extension SpoolStore {
         if state.oldest == nil { state.oldest = header }
     }
 
-    private func writeShape(_ number: Int) throws(SpoolError) {
+    func writeShape(_ number: Int) throws(SpoolError) {
         guard let shape = state.shapes.shape(number) else { return }
         let insert = try connection.statement("INSERT INTO shape VALUES (?, ?)")
         insert.bind(Int64(number))

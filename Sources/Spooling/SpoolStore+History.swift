@@ -67,7 +67,7 @@ extension SpoolStore {
     }
 
     /// The last sequence number that is history, or nil when there is none. Without uplinks nothing waits for delivery.
-    private func deletableThrough(from oldest: ChunkHeader) -> Int64? {
+    func deletableThrough(from oldest: ChunkHeader) -> Int64? {
         guard let newest = state.newest, newest.sequence > oldest.sequence else { return nil }
         var through = newest.sequence - 1
         for uplink in state.uplinks {
@@ -136,6 +136,7 @@ extension SpoolStore {
         try remarks.run("delete history")
         state.oldest = try archive.header(from: last + 1)
         state.row.forgotten = max(state.row.forgotten, last)
+        state.thinned.removeAll { $0.last <= last }
         // The newest range stays in any case: it holds the latest time ever given.
         let ranges = try connection.statement(
             "DELETE FROM frozen WHERE last < ?1 AND last < (SELECT max(last) FROM frozen)")

@@ -29,6 +29,8 @@ extension SpoolStore {
         /// This boot; in the file once `bootIsStored`.
         var boot: Boot
         var bootIsStored: Bool
+        /// Chunks that stand for more numbers than they have readings.
+        var thinned: [Thinned] = []
         var oldest: ChunkHeader?
         var newest: ChunkHeader?
         var uplinks: [Progress] = []
@@ -51,6 +53,23 @@ extension SpoolStore {
         var hasPending: Bool {
             !pendingRanges.isEmpty || !quarantine.isEmpty || !gaps.isEmpty || !pendingBoots.isEmpty
                 || uplinks.contains(where: \.isDirty) || row != storedRow
+        }
+
+        /// A chunk from which thinning took readings away.
+        struct Thinned: Hashable {
+            var first: Int64
+            var last: Int64
+            var removed: Int64
+        }
+
+        /// Readings that thinning took away and an uplink has not settled.
+        func removed(unsettledBy uplink: Progress) -> Int64 {
+            thinned.reduce(0) { sum, chunk in
+                let isSettled = uplink.spans.contains {
+                    $0.state == .settled && $0.first <= chunk.first && chunk.last <= $0.last
+                }
+                return isSettled ? sum : sum + chunk.removed
+            }
         }
 
         mutating func add(_ key: String) {
@@ -113,6 +132,7 @@ extension SpoolStore {
         for key in try archive.pointKeys() { state.add(key) }
         state.shapes = try archive.shapes(pointCount: state.keys.count)
         state.lastRange = try archive.frozenRange(through: .max)
+        state.thinned = try archive.thinned()
         state.uplinks = try loadUplinks(
             archive, names: uplinks, oldest: state.oldestSequence, newest: state.nextSequence - 1)
         return state

@@ -73,7 +73,9 @@ extension Archive {
     }
 
     /// The statistics of the file; `progress` says how far the uplinks are.
-    func statistics(_ uplinks: [Progress], _ row: SpoolRow) throws(SpoolError) -> SpoolStatistics {
+    func statistics(
+        _ uplinks: [Progress], _ row: SpoolRow, thinned: [SpoolStore.State.Thinned]
+    ) throws(SpoolError) -> SpoolStatistics {
         let oldest = try header(from: 0)
         let newest = try header(through: .max)
         let committed = newest?.last ?? 0
@@ -87,8 +89,8 @@ extension Archive {
         let laterReadings = committed - (oldest?.last ?? committed)
         let own = oldest.map { laterReadings > 0 ? later * $0.count / laterReadings : $0.stored } ?? 0
         return SpoolStatistics(
-            spoolID: row.id, committed: committed, held: committed - first + 1, undelivered: undelivered,
-            quarantined: row.quarantined, damaged: row.damaged,
+            spoolID: row.id, committed: committed, held: committed - first + 1 - thinned.reduce(0) { $0 + $1.removed }, undelivered: undelivered,
+            quarantined: row.quarantined, damaged: row.damaged, dropped: row.dropped,
             oldest: try oldest.flatMap { header throws(SpoolError) in try timestamp(of: header.earliest, in: header) },
             newest: try newest.flatMap { header throws(SpoolError) in try timestamp(of: header.latest, in: header) },
             fileBytes: SpoolFolder.size(connection.path) + SpoolFolder.size(connection.path + "-wal"),
@@ -107,13 +109,15 @@ extension SpoolStore {
     var undelivered: [String: Int64] {
         let (first, last) = (state.oldestSequence, state.nextSequence - 1)
         return state.uplinks.reduce(into: [:]) {
-            $0[$1.name] = last - first + 1 - $1.settledCount(from: first, through: last)
+            $0[$1.name] =
+                last - first + 1 - $1.settledCount(from: first, through: last) - state.removed(unsettledBy: $1)
         }
     }
 
     /// What the spool holds now. Costs the same however much that is.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
-        var statistics = try archive.statistics(state.uplinks, state.row)
+        var statistics = try archive.statistics(state.uplinks, state.row, thinned: state.thinned)
+        statistics.undelivered = undelivered
         statistics.commits = state.commits
         return statistics
     }

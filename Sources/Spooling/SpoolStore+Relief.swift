@@ -1,0 +1,244 @@
+internal import Glibc
+public import Metering
+
+// Room for a spool that fills up: what waits is thinned, and then dropped, as SpoolAdmission and ReliefSearch say. Only
+// chunks are touched that no uplink has leased or settled, so that no platform ever sees a reading both raw and thinned.
+//
+// A thinned run becomes few chunks that stand for all of its sequence numbers (ChunkHeader.removed); what it took away is
+// no gap. What is dropped is one, and counts as settled for every uplink.
+
+extension SpoolStore {
+    /// How full it is.
+    public func fill() throws(SpoolError) -> SpoolFill {
+        let pages = try connection.integer("PRAGMA page_count") ?? 0
+        let free = try connection.integer("PRAGMA freelist_count") ?? 0
+        let log = SpoolFolder.size(connection.path + "-wal")
+        let usual = max(log, Schema.logBytes(maximumBytes: settings.maximumBytes))
+        var history: Int64 = 0
+        if let oldest = state.oldest, let through = deletableThrough(from: oldest) {
+            history = (try archive.header(through: through)?.stored ?? oldest.stored) - oldest.stored
+        }
+        return SpoolFill(
+            used: max(0, (pages - free) * Schema.pageSize + usual - history), file: pages * Schema.pageSize + log,
+            limit: settings.maximumBytes, free: SpoolFolder.free(directory), floor: settings.freeBytes)
+    }
+
+    /// Makes some room, as far as `step` allows it: thins a run, or drops a chunk. In a transaction of its own.
+    ///
+    /// - Returns: what was done; nil where nothing can be.
+    @discardableResult
+    public func relieve(
+        at step: SpoolAdmission.Step, by rules: ThinningRules, offset: ClockOffset
+    ) throws(SpoolError) -> SpoolRelief? {
+        try check(offset)
+        var found = try findRelief(at: step, by: rules, offset)
+        if found == nil { found = try findDelivered(at: step) }
+        guard let relief = found else { return nil }
+        try commit { () throws(SpoolError) in
+            switch relief {
+            case .thin(let first, let last, let level):
+                try thin(first.rawValue, through: last.rawValue, to: level, by: rules, offset)
+            case .drop(let first, let last):
+                try drop(first.rawValue, through: last.rawValue)
+            }
+            for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
+            if state.row != state.storedRow { try state.row.write(to: connection) }
+            state.storedRow = state.row
+            state.room = 0
+        }
+        return relief
+    }
+
+    // MARK: - What goes
+
+    private func findRelief(
+        at step: SpoolAdmission.Step, by rules: ThinningRules, _ offset: ClockOffset
+    ) throws(SpoolError) -> SpoolRelief? {
+        guard let newest = state.newest else { return nil }
+        var search = ReliefSearch(at: step, hasPreferred: rules.hasPreferred)
+        let minute = ClockOffset(nanoseconds: offset.nanoseconds)
+        let current = minute.timestamp(of: Instant(nanoseconds: newest.latest)).milliseconds / 60_000
+        var (stretch, boot, expected) = (0, Int64(0), Int64(0))
+        try archive.headers(from: firstUnsettled) { (header) throws(SpoolError) in
+            guard header.sequence < newest.sequence else { return false }
+            // The minute that is not over belongs together.
+            let time = minute.timestamp(of: Instant(nanoseconds: header.latest)).milliseconds / 60_000
+            if header.boot == newest.boot, time >= current { return false }
+            guard isWaiting(header) else {
+                stretch += 1
+                return true
+            }
+            if header.boot != boot || header.sequence != expected { stretch += 1 }
+            (boot, expected) = (header.boot, header.last + 1)
+            return search.look(
+                at: WaitingChunk(
+                    first: SequenceNumber(rawValue: header.sequence), last: SequenceNumber(rawValue: header.last),
+                    count: Int(header.count), level: ThinningLevel(rawValue: Int(header.level)) ?? .hour,
+                    stretch: stretch))
+        }
+        return search.relief
+    }
+
+    /// Where every uplink but one is done with the oldest chunks, these go as well.
+    private func findDelivered(at step: SpoolAdmission.Step) throws(SpoolError) -> SpoolRelief? {
+        guard step == .drop, let newest = state.newest else { return nil }
+        var found: SpoolRelief?
+        try archive.headers(from: firstUnsettled) { (header) throws(SpoolError) in
+            guard header.sequence < newest.sequence else { return false }
+            let isOut = state.uplinks.contains { uplink in
+                uplink.spans.contains { $0.state != .settled && $0.first <= header.last && header.sequence <= $0.last }
+            }
+            guard !isOut else { return true }
+            found = .drop(
+                first: SequenceNumber(rawValue: header.sequence), last: SequenceNumber(rawValue: header.last))
+            return false
+        }
+        return found
+    }
+
+    /// The first number that some uplink has not settled.
+    private var firstUnsettled: Int64 {
+        let oldest = state.oldestSequence
+        return state.uplinks.map { $0.settledThrough(from: oldest) + 1 }.min() ?? oldest
+    }
+
+    private func isWaiting(_ chunk: ChunkHeader) -> Bool {
+        !state.uplinks.contains { uplink in
+            uplink.spans.contains { $0.first <= chunk.last && chunk.sequence <= $0.last }
+        }
+    }
+
+    // MARK: - Thinning
+
+    private func thin(
+        _ first: Int64, through last: Int64, to level: ThinningLevel, by rules: ThinningRules, _ offset: ClockOffset
+    ) throws(SpoolError) {
+        var headers: [ChunkHeader] = []
+        try archive.wholeHeaders(from: first) { (header) throws(SpoolError) in
+            guard header.last <= last else { return false }
+            headers.append(header)
+            return true
+        }
+        guard let end = headers.last else {
+            // Nothing of it can be read: its numbers become a hole, which the next lease lists.
+            return try delete(first, through: last)
+        }
+        var clock = offset
+        if end.boot != state.boot.number, let boot = try archive.boot(end.boot) {
+            clock = ClockOffset(nanoseconds: boot.offset)
+        }
+        var kept: [Reading] = []
+        var thinning = Thinning(to: level, by: rules, offset: clock)
+        for header in headers {
+            for reading in try readings(of: header) { thinning.take(reading) { kept.append($0) } }
+        }
+        thinning.finish { kept.append($0) }
+        // Readings of one poll share their instant again, which is what packs them well.
+        kept.sort { ($0.instant, $0.point) < ($1.instant, $1.point) }
+        try delete(first, through: last)
+        guard !kept.isEmpty else { return }
+        try write(kept, standingFor: first...last, boot: end.boot, level: level, stored: end.stored)
+    }
+
+    /// A chunk's readings, with their remarks; none where it cannot be decoded, which is a gap then.
+    private func readings(of header: ChunkHeader) throws(SpoolError) -> [Reading] {
+        var readings: [Reading] = []
+        readings.reserveCapacity(Int(header.count))
+        let fault = try archive.decode(header, book: state.shapes, pointCount: state.keys.count) { readings.append($0) }
+        if let fault {
+            try write(gap(of: header, fault, try range(of: header.sequence)))
+            return []
+        }
+        try connection.rows(
+            .remark, "WHERE sequence BETWEEN ? AND ? ORDER BY sequence", header.sequence, header.last
+        ) { (row) throws(SpoolError) in
+            let index = Int(row[0].integer - header.sequence)
+            guard readings.indices.contains(index) else { return true }
+            readings[index].remark = Remark(
+                members: row[3].text, from: row[1].optional.map(Instant.init(nanoseconds:)),
+                to: row[2].optional.map(Instant.init(nanoseconds:)), value: readings[index].value)
+            return true
+        }
+        return readings
+    }
+
+    private func write(
+        _ readings: [Reading], standingFor numbers: ClosedRange<Int64>, boot: Int64, level: ThinningLevel, stored: Int64
+    ) throws(SpoolError) {
+        var pieces: [(header: ChunkHeader, body: [UInt8], readings: ArraySlice<Reading>)] = []
+        var sequence = numbers.lowerBound
+        for start in stride(from: 0, to: readings.count, by: ChunkHeader.maximumReadings) {
+            let piece = readings[start..<min(readings.count, start + ChunkHeader.maximumReadings)]
+            let instants = piece.map(\.instant.nanoseconds)
+            var header = ChunkHeader(
+                sequence: sequence, counts: Int64(piece.count), boot: boot, earliest: instants.min() ?? 0,
+                latest: instants.max() ?? 0, stored: 0)
+            header.level = Int64(level.rawValue)
+            encoder.encode(piece, earliest: header.earliest, book: &state.shapes)
+            for number in encoder.newShapes { try writeShape(number) }
+            pieces.append((header, encoder.writer.bytes, piece))
+            sequence += Int64(piece.count)
+        }
+        // The last stands for all that is gone, and sums of bytes are right from the newest chunk backwards.
+        var total = stored
+        for index in pieces.indices.reversed() {
+            if index == pieces.count - 1 { pieces[index].header.removed = numbers.upperBound - pieces[index].header.last }
+            pieces[index].header.stored = max(0, total)
+            total -= Int64(pieces[index].body.count) + 4
+        }
+        let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
+        for piece in pieces {
+            let header = piece.header
+            insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
+            try Self.run(insert, blob: ChunkEncoder.sealed(piece.body, header), at: 7)
+            try writeRemarks(on: piece.readings, from: header.sequence)
+        }
+        guard let end = pieces.last?.header, let start = pieces.first?.header else { return }
+        if end.removed > 0 { state.thinned.append(State.Thinned(first: end.sequence, last: end.last, removed: end.removed)) }
+        if state.oldest == nil || state.oldest?.sequence ?? 0 >= start.sequence { state.oldest = start }
+    }
+
+    // MARK: - Dropping
+
+    private func drop(_ first: Int64, through last: Int64) throws(SpoolError) {
+        var gap = Gap(first: first, last: last, count: 0, reason: Self.dropReason, noted: state.now)
+        try archive.headers(from: first) { (header) throws(SpoolError) in
+            guard header.last <= last else { return false }
+            gap.count += header.count
+            let earliest = try archive.timestamp(of: header.earliest, in: header)
+            let latest = try archive.timestamp(of: header.latest, in: header)
+            gap.earliest = gap.earliest ?? earliest?.milliseconds
+            gap.latest = latest?.milliseconds ?? gap.latest
+            return true
+        }
+        gap.most = gap.count
+        state.row.dropped += gap.count
+        // Neighbours are one gap.
+        if let row = try connection.row(.gap, "WHERE last = ?", first - 1), case let before = Gap(row),
+            before.reason == Self.dropReason
+        {
+            gap.first = before.first
+            gap.count += before.count
+            gap.most += before.most
+            gap.earliest = before.earliest
+        }
+        try gap.write(to: connection)
+        try delete(first, through: last)
+        for index in state.uplinks.indices { state.uplinks[index].pass(over: first, through: last) }
+    }
+
+    /// Why readings are missing that were dropped.
+    static let dropReason = "the spool was full"
+
+    private func delete(_ first: Int64, through last: Int64) throws(SpoolError) {
+        for table in ["chunk", "remark"] {
+            let delete = try connection.statement("DELETE FROM \(table) WHERE sequence BETWEEN ? AND ?")
+            delete.bind(first, last)
+            try delete.run("make room")
+        }
+        state.thinned.removeAll { first <= $0.first && $0.last <= last }
+        if let oldest = state.oldest, (first...last).contains(oldest.sequence) {
+            state.oldest = try archive.header(from: last + 1)
+        }
+    }
+}
