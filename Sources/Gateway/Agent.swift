@@ -77,6 +77,8 @@ public final class Agent {
                 case .failing(let error): log.error("spool: \(error); readings wait in memory – \(error.hint)")
                 case .recovered(let after): log.notice("spool: commits go through again after \(after.rounded)")
                 case .mended(let mending): log.error("spool: \(mending.text)")
+                case .admission(let change):
+                    log.warning("spool: \(change.text)\(change.hint.map { "; " + $0 } ?? "")")
                 // Points have their numbers in the spool now: buses, inputs and uplinks take them up as with SIGHUP.
                 case .opened: kill(getpid(), SIGHUP)
                 }
@@ -254,6 +256,9 @@ public final class Agent {
     ) throws(AgentError) -> Services {
         let ids = try identify(configuration, spool: spool)
         let memory = try orAgentError(spool) { () async throws(SpoolError) in try await spool.memory() }
+        // Where notes cannot be read now, points that are gone are not thinned.
+        let rules = (try? PointNote.thinningRules(of: configuration, ids: ids, directory: directory)) ?? ThinningRules()
+        blocking(on: spool.thread) { await spool.thin(by: rules) }
         return try Services(
             configuration, ids: ids, memory: memory, spool: spool, directory: directory, inputs: inputs, intake: intake,
             log: log)

@@ -25,9 +25,11 @@ extension StatusReport {
         uptimeMilliseconds = (now - started).wholeMilliseconds
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
-        self.inputs = zip(configuration.inputs, inputs).map { Input($1, $0, now: now) }
+        self.inputs = configuration.inputs.compactMap { settings in
+            inputs.first { $0.id == settings.id }.map { Input($0, settings, now: now) }
+        }
         self.spool = Spool(
-            state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "failing",
+            state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "degraded",
             error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
             committed: statistics.committed, held: statistics.held,
             undelivered: statistics.undelivered.values.max() ?? 0, oldest: statistics.oldest?.description,
@@ -35,7 +37,8 @@ extension StatusReport {
             limitBytes: configuration.spool.maximumBytes,
             commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
-            damaged: statistics.damaged)
+            damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
+            mended: spool.mending?.text)
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
@@ -83,10 +86,19 @@ extension StatusReport {
                 "spool: no commit for \(Duration.milliseconds(lastCommit).rounded): the disk does not answer",
                 "look at dmesg for disk errors")
         }
-        if spool.damaged > 0 {
+        if let mended = spool.mended {
+            add(
+                "spool: \(mended)",
+                "look at dmesg, and think of replacing the disk or card; `parthe spool` lists the gaps")
+        } else if spool.damaged > 0 {
             add(
                 "spool: \(spool.damaged) readings could not be read back",
                 "the disk or card has damaged its file: look at dmesg, and think of replacing it")
+        }
+        if let step = SpoolAdmission.Step.allCases.first(where: { "\($0)" == spool.step }), step != .normal {
+            add(
+                "spool: \(step.text)",
+                "readings wait for delivery: look at the uplink; `spool: limit` gives them more room")
         }
         for uplink in uplinks {
             if !uplink.healthy { add("uplink \(uplink.id): \(uplink.error ?? uplink.state)", uplink.hint) }

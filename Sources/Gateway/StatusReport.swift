@@ -194,7 +194,7 @@ public struct StatusReport: Codable, Sendable {
 
     /// The spool.
     public struct Spool: Codable, Sendable {
-        /// `working`, `full` or `failing`.
+        /// `working`, `full`, or `degraded` while the disk fails: readings wait in memory then.
         public var state: String
         /// Why the last commit failed.
         public var error: String?
@@ -224,6 +224,12 @@ public struct StatusReport: Codable, Sendable {
         public var quarantined: Int64
         /// Readings that could not be read back from the disk, ever.
         public var damaged: Int64
+        /// Readings that were dropped because the spool was full, ever.
+        public var dropped: Int64
+        /// What is done for room: `normal`, `slow`, `thin` or `drop`.
+        public var step: String
+        /// What had to be mended when the spool was opened; absent where nothing was wrong.
+        public var mended: String?
     }
 
     /// An uplink.

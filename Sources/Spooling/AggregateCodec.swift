@@ -22,7 +22,8 @@ enum AggregateCodec {
         var count: Int
 
         init?(_ reading: Reading) {
-            guard case .aggregate(let aggregate, let from, let to, let minimum, let maximum, let count) = reading.remark,
+            guard
+                case .aggregate(let aggregate, let from, let to, let minimum, let maximum, let count) = reading.remark,
                 let index = AggregateCodec.aggregates.firstIndex(of: aggregate), count > 0,
                 ![reading.value, minimum, maximum].contains(where: \.isText)
             else { return nil }
@@ -94,7 +95,9 @@ enum AggregateCodec {
             guard kind < UInt64(aggregates.count) else { throw .malformed("an unknown aggregate") }
             let before = try milliseconds(&reader)
             let after = try milliseconds(&reader)
-            guard let number = Int(exactly: try reader.varint()), number > 0 else { throw .malformed("an aggregate of nothing") }
+            guard let number = Int(exactly: try reader.varint()), number > 0 else {
+                throw .malformed("an aggregate of nothing")
+            }
             let minimum = try value(&reader, beside: reading.value)
             let maximum = try value(&reader, beside: reading.value)
             readings[Int(index)].remark = .aggregate(

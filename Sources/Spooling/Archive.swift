@@ -50,7 +50,8 @@ final class Archive {
         from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool
     ) throws(SpoolError) {
         let statement = try connection.statement(
-            "SELECT sequence, count, boot, earliest, latest, stored, body FROM chunk WHERE sequence >= ? ORDER BY sequence")
+            "SELECT sequence, count, boot, earliest, latest, stored, body FROM chunk WHERE sequence >= ? ORDER BY sequence"
+        )
         statement.bind(sequence)
         defer { statement.reset() }
         while try statement.step() {

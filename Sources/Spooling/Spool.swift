@@ -17,6 +17,8 @@ public actor Spool {
         case recovered(after: Duration)
         /// The files were damaged, and are mended as far as that goes.
         case mended(SpoolMending)
+        /// It fills up, or has room again: what is done about it has changed.
+        case admission(SpoolAdmission.Change)
         /// The spool could be opened, which it could not when points were given their numbers: these have to be asked for
         /// anew.
         case opened
@@ -30,6 +32,8 @@ public actor Spool {
         public var error: SpoolError?
         /// The newest events, the newest first.
         public var events: [SpooledEvent] = []
+        /// What is done for room.
+        public var step = SpoolAdmission.Step.normal
         /// What had to be mended since the agent's start; nil where nothing was.
         public var mending: SpoolMending?
     }
@@ -66,6 +70,9 @@ public actor Spool {
     /// Why the spool could not be opened, and when that is tried again.
     private var refusal: (error: SpoolError, until: Instant)?
     private var lastSidecar = Instant(nanoseconds: 0)
+    private var admission = SpoolAdmission()
+    private var rules = ThinningRules()
+    private var lastMeasurement = Instant(nanoseconds: 0)
     private var waiters: [UnsafeContinuation<Void, Never>] = []
     /// Whether `run()` has ended: the file is closed and stays so.
     private var hasEnded = false
@@ -78,6 +85,12 @@ public actor Spool {
     private static let shownEvents = 20
     /// An uplink that waits for its mark waits at most this long after the last commit.
     private static let longestWaitForMark = Duration.seconds(1)
+    /// How often it is measured how full the spool is, as long as nothing is done about it.
+    private static let measurementInterval = Duration.seconds(5)
+    /// Runs that are thinned or chunks that are dropped between two commits, at most: uplinks wait meanwhile.
+    private static let reliefsPerCommit = 4
+    /// Chunks that are dropped for one commit where there is no room at all.
+    private static let reliefsForRoom = 256
     /// How often the sidecar is written.
     private static let sidecarInterval = Duration.seconds(60)
     /// How long a spool that could not be opened is left alone.
@@ -174,6 +187,11 @@ public actor Spool {
                 ?? Sidecar.read(in: directory)?.totals.mapValues(\.value) ?? [:]
             return known.merging(intake.memory) { _, new in new }
         }
+    }
+
+    /// What is known of points when readings have to be thinned.
+    public func thin(by rules: ThinningRules) {
+        self.rules = rules
     }
 
     /// Commits until `stop()`, then once more. Call once.
@@ -365,7 +383,10 @@ public actor Spool {
                 }
                 self.unsure = nil
             }
-            if !content.isEmpty || store.hasPending { try store.append(content, offset: BootClock.offset) }
+            if admission.step != .normal || lastCommit - lastMeasurement >= Self.measurementInterval {
+                try makeRoom(in: store)
+            }
+            if !content.isEmpty || store.hasPending { try append(content, to: store) }
             if lastCommit - lastSidecar >= Self.sidecarInterval {
                 lastSidecar = lastCommit
                 store.noteBeside(waits: false)
@@ -386,12 +407,44 @@ public actor Spool {
         }
     }
 
+    /// Appends; where there is no room at all, what waits longest goes.
+    private func append(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
+        for _ in 0..<Self.reliefsForRoom {
+            do throws(SpoolError) {
+                return try store.append(content, offset: BootClock.offset)
+            } catch {
+                guard error.code == .full else { throw error }
+                let relief = try store.relieve(at: .drop, by: rules, offset: BootClock.offset)
+                guard relief != nil else { throw error }
+            }
+        }
+        try store.append(content, offset: BootClock.offset)
+    }
+
+    /// Sees how full the spool is, and does what the plan for that says.
+    private func makeRoom(in store: SpoolStore) throws(SpoolError) {
+        lastMeasurement = BootClock.now
+        for _ in 0..<Self.reliefsPerCommit {
+            if let change = admission.measure(try store.fill(), at: lastMeasurement) {
+                intake.pace = change.after.pace
+                shared.withLock { $0.step = change.after }
+                onEvent(.admission(change))
+                try store.note(change.word, change.text)
+            }
+            guard admission.step != .normal,
+                try store.relieve(at: admission.step, by: rules, offset: BootClock.offset) != nil
+            else { return }
+        }
+    }
+
     private func publish(_ error: SpoolError?, hasNewEvents: Bool) {
         // Figures that cannot be read now stay as they were; the error tells why.
         let before = shared.withLock { $0 }
         var statistics = (try? store?.statistics()) ?? before.statistics
         statistics.lastCommit = error == nil ? BootClock.now : before.statistics.lastCommit
         let events = hasNewEvents ? try? store?.events(atMost: Self.shownEvents) : nil
-        shared.withLock { $0 = Status(statistics: statistics, error: error, events: events ?? before.events) }
+        shared.withLock {
+            ($0.statistics, $0.error, $0.events) = (statistics, error, events ?? before.events)
+        }
     }
 }

@@ -55,7 +55,8 @@ public final class SpoolReader {
                 uplinks.append(Progress(id: row[0].integer, name: row[1].text, spans: spans))
                 return true
             }
-            return try archive.statistics(uplinks, try SpoolRow.read(from: archive.connection), thinned: try archive.thinned())
+            return try archive.statistics(
+                uplinks, try SpoolRow.read(from: archive.connection), thinned: try archive.thinned())
         }
     }
 }

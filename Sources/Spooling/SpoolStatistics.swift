@@ -32,7 +32,8 @@ public struct SpoolStatistics: Hashable, Sendable {
     /// What is known of a spool that could not be opened: nothing.
     public init() {
         self.init(
-            spoolID: "", committed: 0, held: 0, undelivered: [:], quarantined: 0, damaged: 0, dropped: 0, oldest: nil, newest: nil,
+            spoolID: "", committed: 0, held: 0, undelivered: [:], quarantined: 0, damaged: 0, dropped: 0, oldest: nil,
+            newest: nil,
             fileBytes: 0, storedBytes: 0)
     }
 

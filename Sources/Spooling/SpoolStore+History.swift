@@ -62,9 +62,11 @@ extension SpoolStore {
         // it can make it grow beyond. Some pages are kept back for marks and settlements, which pass a full spool.
         let log = max(
             SpoolFolder.size(connection.path + "-wal"), Schema.logBytes(maximumBytes: settings.maximumBytes))
-        let reserved = 64 * Schema.pageSize
-        return settings.maximumBytes - (pages - free) * Schema.pageSize - log - reserved - bytes
+        return settings.maximumBytes - (pages - free) * Schema.pageSize - log - Self.reservedBytes - bytes
     }
+
+    /// What is kept back for marks and settlements.
+    static let reservedBytes = 64 * Schema.pageSize
 
     /// The last sequence number that is history, or nil when there is none. Without uplinks nothing waits for delivery.
     func deletableThrough(from oldest: ChunkHeader) -> Int64? {

@@ -19,7 +19,8 @@ extension SpoolStore {
             history = (try archive.header(through: through)?.stored ?? oldest.stored) - oldest.stored
         }
         return SpoolFill(
-            used: max(0, (pages - free) * Schema.pageSize + usual - history), file: pages * Schema.pageSize + log,
+            used: max(0, (pages - free) * Schema.pageSize + usual + Self.reservedBytes - history),
+            file: pages * Schema.pageSize + log,
             limit: settings.maximumBytes, free: SpoolFolder.free(directory), floor: settings.freeBytes)
     }
 
@@ -182,7 +183,9 @@ extension SpoolStore {
         // The last stands for all that is gone, and sums of bytes are right from the newest chunk backwards.
         var total = stored
         for index in pieces.indices.reversed() {
-            if index == pieces.count - 1 { pieces[index].header.removed = numbers.upperBound - pieces[index].header.last }
+            if index == pieces.count - 1 {
+                pieces[index].header.removed = numbers.upperBound - pieces[index].header.last
+            }
             pieces[index].header.stored = max(0, total)
             total -= Int64(pieces[index].body.count) + 4
         }
@@ -194,7 +197,9 @@ extension SpoolStore {
             try writeRemarks(on: piece.readings, from: header.sequence)
         }
         guard let end = pieces.last?.header, let start = pieces.first?.header else { return }
-        if end.removed > 0 { state.thinned.append(State.Thinned(first: end.sequence, last: end.last, removed: end.removed)) }
+        if end.removed > 0 {
+            state.thinned.append(State.Thinned(first: end.sequence, last: end.last, removed: end.removed))
+        }
         if state.oldest == nil || state.oldest?.sequence ?? 0 >= start.sequence { state.oldest = start }
     }
 

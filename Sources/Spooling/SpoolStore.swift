@@ -101,7 +101,7 @@ public final class SpoolStore {
         sidecar = Sidecar(
             spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
-        if let mending { try note(mending) }
+        if let mending { try note("spool-mended", mending.text) }
         noteBeside(waits: false)
     }
 
@@ -131,14 +131,14 @@ public final class SpoolStore {
         }
     }
 
-    /// What happened to the spool is an event like those of meters.
-    private func note(_ mending: SpoolMending) throws(SpoolError) {
+    /// What happens to the spool is an event like those of meters, on disk when this returns.
+    public func note(_ word: String, _ text: String) throws(SpoolError) {
         try commit { () throws(SpoolError) in
             let id = (try connection.integer("SELECT max(id) FROM event") ?? 0) + 1
             try connection.write(
                 [
                     .integer(id), .integer(state.newest?.boot ?? state.boot.number),
-                    .integer(state.newest?.latest ?? 0), .text("spool"), .text("spool-mended"), .text(mending.text),
+                    .integer(state.newest?.latest ?? 0), .text("spool"), .text(word), .text(text),
                 ], to: .event)
         }
     }

@@ -89,7 +89,8 @@ extension Archive {
         let laterReadings = committed - (oldest?.last ?? committed)
         let own = oldest.map { laterReadings > 0 ? later * $0.count / laterReadings : $0.stored } ?? 0
         return SpoolStatistics(
-            spoolID: row.id, committed: committed, held: committed - first + 1 - thinned.reduce(0) { $0 + $1.removed }, undelivered: undelivered,
+            spoolID: row.id, committed: committed, held: committed - first + 1 - thinned.reduce(0) { $0 + $1.removed },
+            undelivered: undelivered,
             quarantined: row.quarantined, damaged: row.damaged, dropped: row.dropped,
             oldest: try oldest.flatMap { header throws(SpoolError) in try timestamp(of: header.earliest, in: header) },
             newest: try newest.flatMap { header throws(SpoolError) in try timestamp(of: header.latest, in: header) },

@@ -136,7 +136,7 @@ import Testing
         try rig.agent.start()
         _ = try await rig.status { $0.spool.bytes > 100_000 && $0.uplinks.contains { $0.delivered > 0 } }
         try rig.limitFiles(to: "8000")
-        let failing = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
+        let failing = try await rig.status { $0.spool.state == "degraded" && $0.spool.waiting > 0 }
         #expect(failing.problems.first.map { $0.what.hasPrefix("spool:") && $0.hint != nil } ?? false)
         rig.agent.reload()
         #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("refused, the old one goes on") })
@@ -146,7 +146,7 @@ import Testing
         _ = try await rig.status { $0.problems.isEmpty && $0.uplinks.contains { $0.delivered > 0 } }
 
         try rig.limitFiles(to: "8000")
-        _ = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
+        _ = try await rig.status { $0.spool.state == "degraded" && $0.spool.waiting > 0 }
         #expect(try await rig.agent.terminate() == 73)
         #expect(rig.agent.log.contains("could not be committed and are lost"), "\(rig.agent.log)")
         #expect(!rig.agent.log.contains("did not stop"), "\(rig.agent.log)")

@@ -70,7 +70,7 @@ import Testing
         #expect(try await setTotal(rig, "7.5").code == 0)
         _ = try await rig.status { $0.events.contains { $0.kind == "total-set" } }
         try rig.limitFiles(to: "8000")
-        _ = try await rig.status { $0.spool.state == "failing" && $0.spool.waiting > 0 }
+        _ = try await rig.status { $0.spool.state == "degraded" && $0.spool.waiting > 0 }
         #expect(try await setTotal(rig, "99.25").code == 0)
         rig.agent.reload()
         #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("refused, the old one goes on") })

@@ -112,7 +112,8 @@ import Testing
         let point = try store.identify(["meter/p1"])
         let next = Instant(nanoseconds: 5_000_000_000_000)
         try store.append([Reading(point: point[0], instant: next, value: .float(1))], offset: offset)
-        let last = try store.lease(uplink: uplink, maximumReadings: 10, offset: offset)?.readings.last?.sequence.rawValue
+        let last = try store.lease(uplink: uplink, maximumReadings: 10, offset: offset)?.readings.last?.sequence
+            .rawValue
         #expect(isAllGone || last ?? 0 >= image.noted, comment, sourceLocation: location)
         return store.mending
     }
