@@ -65,6 +65,7 @@ public actor Spool {
     private var unsure: (next: Int64, count: Int)?
     /// Numbers that points got while the spool could not be opened, by key; they are beyond those that a spool gives.
     private var provisional: [String: PointID] = [:]
+    private var lastProvisional = UInt32(SpoolStore.maximumPoints)
     /// What these are in the spool, once it is open.
     private var aliases: [PointID: PointID] = [:]
     /// Why the spool could not be opened, and when that is tried again.
@@ -170,7 +171,8 @@ public actor Spool {
             guard error.isOfDisk, store == nil else { throw error }
             let known = (try? SpoolStore.openForReading(directory: directory).dictionary()) ?? [:]
             for key in keys where known[key] == nil && provisional[key] == nil {
-                provisional[key] = PointID(rawValue: UInt32(SpoolStore.maximumPoints + provisional.count + 1))
+                lastProvisional += 1
+                provisional[key] = PointID(rawValue: lastProvisional)
             }
             return known.merging(provisional) { known, _ in known }
         }
@@ -310,6 +312,7 @@ public actor Spool {
             for (key, id) in zip(keys, try new.identify(keys)) {
                 if let number = provisional[key] { aliases[number] = id }
             }
+            provisional.removeAll()
             onEvent(.opened)
         }
         return new
