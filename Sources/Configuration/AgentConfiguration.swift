@@ -89,7 +89,7 @@
 //     batch: 200                        # readings a request, 1…1000
 //     timeout: 30s                      # 1s…5m
 // spool:
-//   commit_interval: 1s                 # 100ms…10s: what a power cut may cost
+//   commit_interval: 1s                 # 100ms…10s: what a power cut may cost; 1 s to 10 s by rate unless given
 //   limit: 256MB                        # kB MB GB KiB MiB GiB; 4MB…1000GB
 //   free: 64MB                          # what is left of the disk to others, 0…1000GB
 //   history: 48h                        # how long delivered readings stay; 0s…366d

@@ -98,7 +98,7 @@ extension Assembly {
         guard let section = Section<SpoolKey>(field) else { return nil }
         let standard = SpoolSettings()
         let commit = section.value(.commitInterval, or: standard.commitInterval) {
-            $0.duration(in: .milliseconds(100) ... .seconds(10))
+            $0.duration(in: .milliseconds(100) ... .seconds(10)).map(Optional.some)
         }
         let limit = section.value(.limit, or: standard.maximumBytes) { $0.size(in: 4_000_000...1_000_000_000_000) }
         let free = section.value(.free, or: standard.freeBytes) { $0.size(in: 0...1_000_000_000_000) }

@@ -10,7 +10,7 @@ public func summary(of configuration: AgentConfiguration) -> String {
     text.bounds(configuration.meters)
     text.readings(configuration)
     text.uplinks(configuration.uplinks)
-    text.spool(configuration.spool)
+    text.spool(configuration)
     return text.lines.joined(separator: "\n") + "\n"
 }
 
@@ -95,14 +95,13 @@ private struct SummaryText {
 
     mutating func readings(_ configuration: AgentConfiguration) {
         let points = configuration.things.flatMap(\.points)
-        let daily = points.reduce(0.0) { $0 + 86_400_000 / Double(max(1, $1.leastDelivery.wholeMilliseconds)) }
+        let daily = Int64((perSecond(points) * 86_400).rounded())
         let isLimit = points.contains(where: \.keepsChanges)
-        add(
-            "in all",
-            [
-                count(points.count, "point"),
-                (isLimit ? "at most " : "") + "\(grouped(Int64(daily.rounded()))) readings a day",
-            ])
+        add("in all", [count(points.count, "point"), (isLimit ? "at most " : "") + "\(grouped(daily)) readings a day"])
+    }
+
+    private func perSecond(_ points: [Point]) -> Double {
+        points.reduce(0.0) { $0 + 1000 / Double(max(1, $1.leastDelivery.wholeMilliseconds)) }
     }
 
     mutating func uplinks(_ uplinks: [UplinkSettings]) {
@@ -119,12 +118,15 @@ private struct SummaryText {
         }
     }
 
-    mutating func spool(_ spool: SpoolSettings) {
+    mutating func spool(_ configuration: AgentConfiguration) {
+        let spool = configuration.spool
+        let rate = perSecond(configuration.things.flatMap(\.points))
+        let byRate = "\(Span.text(CommitPacing.interval(atRate: rate))) (by rate)"
         add(
             "spool",
             [
                 "limit \(Span.text(bytes: spool.maximumBytes))", "leaves \(Span.text(bytes: spool.freeBytes)) free",
-                "commit every \(Span.text(spool.commitInterval))",
+                "commit every " + (spool.commitInterval.map { Span.text($0) } ?? byRate),
                 "history \(Span.text(spool.history))",
             ])
     }

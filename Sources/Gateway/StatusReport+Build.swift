@@ -35,7 +35,7 @@ extension StatusReport {
             undelivered: statistics.undelivered.values.max() ?? 0, oldest: statistics.oldest?.description,
             newest: statistics.newest?.description, bytes: statistics.fileBytes,
             limitBytes: configuration.spool.maximumBytes,
-            commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
+            commitIntervalMilliseconds: spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
             damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
             mended: spool.mending?.text)

@@ -216,7 +216,7 @@ public struct StatusReport: Codable, Sendable {
         public var bytes: Int64
         /// How large they may grow.
         public var limitBytes: Int64
-        /// How long readings wait for their commit at most: what a power cut can cost.
+        /// How long readings wait for their commit at most, as things are: what a power cut can cost.
         public var commitIntervalMilliseconds: Int64
         /// Age of the last commit that went through.
         public var lastCommitAgeMilliseconds: Int64?

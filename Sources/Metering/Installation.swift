@@ -184,8 +184,8 @@ public struct UplinkSettings: Hashable, Sendable {
 
 /// How readings are kept on the gateway.
 public struct SpoolSettings: Hashable, Sendable {
-    /// How long readings may wait for their commit: what a power cut can cost.
-    public var commitInterval: Duration
+    /// How long readings may wait for their commit: what a power cut can cost. Nil: by their rate (`CommitPacing`).
+    public var commitInterval: Duration?
     /// How large the spool's files may grow, in bytes. A full spool stops taking readings; polls are then skipped.
     public var maximumBytes: Int64
     /// How much of the disk is left to others, in bytes: the spool grows no further when less is free.
@@ -195,7 +195,7 @@ public struct SpoolSettings: Hashable, Sendable {
 
     /// Settings with every property given.
     public init(
-        commitInterval: Duration = .seconds(1), maximumBytes: Int64 = 256_000_000, freeBytes: Int64 = 64_000_000,
+        commitInterval: Duration? = nil, maximumBytes: Int64 = 256_000_000, freeBytes: Int64 = 64_000_000,
         history: Duration = .seconds(48 * 3600)
     ) {
         self.commitInterval = commitInterval

@@ -2,9 +2,10 @@ public import Metering
 internal import Posix
 internal import Synchronization
 
-/// The spool at work: commits what the intake holds once per commit interval, and hands out leases.
+/// The spool at work: commits what the intake holds when `CommitPacing` says so, and hands out leases.
 ///
-/// An actor on a thread of its own over the synchronous `SpoolStore`. In-flight marks and settlements ride in the next
+/// An actor on a thread of its own over the synchronous `SpoolStore`. An uplink that asked in vain gets its next window
+/// with the commit that brings it: readings and mark are one transaction. Other marks, and settlements, ride in the next
 /// append; the commit is brought forward only while a backlog drains, and to at most a second after the last one when
 /// an uplink waits for its mark. A commit that fails gives its readings back to the intake: they stay in memory, up to
 /// the intake's limit, until the disk takes them; then polls are skipped.
@@ -34,6 +35,8 @@ public actor Spool {
         public var events: [SpooledEvent] = []
         /// What is done for room.
         public var step = SpoolAdmission.Step.normal
+        /// How long readings wait for their commit at most, as things are.
+        public var commitInterval = CommitPacing.intervals[0]
         /// What had to be mended since the agent's start; nil where nothing was.
         public var mending: SpoolMending?
     }
@@ -53,8 +56,11 @@ public actor Spool {
     private var store: SpoolStore?
     private let onEvent: @Sendable (Event) -> Void
     private var onCommit: @Sendable () -> Void = {}
-    private var nextCommit = Instant(nanoseconds: 0)
-    private var lastCommit = Instant(nanoseconds: 0)
+    private var pacing: CommitPacing
+    /// How many readings the uplinks want that asked for a lease in vain.
+    private var idle: [String: Int] = [:]
+    /// What they got since, with the commit that brought it.
+    private var ready: [String: Lease] = [:]
     private var failingSince: Instant?
     /// How often the store was closed: for new settings, or because its disk failed.
     private var generation = 0
@@ -84,8 +90,6 @@ public actor Spool {
 
     /// How many events the status has.
     private static let shownEvents = 20
-    /// An uplink that waits for its mark waits at most this long after the last commit.
-    private static let longestWaitForMark = Duration.seconds(1)
     /// How often it is measured how full the spool is, as long as nothing is done about it.
     private static let measurementInterval = Duration.seconds(5)
     /// Runs that are thinned or chunks that are dropped between two commits, at most: uplinks wait meanwhile.
@@ -117,6 +121,8 @@ public actor Spool {
             status.error = error
             failingSince = BootClock.now
         }
+        pacing = CommitPacing(fixed: settings.commitInterval, at: BootClock.now, offset: BootClock.offset)
+        status.commitInterval = pacing.interval
         shared = Mutex(status)
         self.directory = directory
         self.settings = settings
@@ -143,6 +149,7 @@ public actor Spool {
     /// file cannot be opened again.
     public func configure(_ settings: SpoolSettings, uplinks: [String]) throws(SpoolError) {
         generation += 1
+        giveBack()
         // A full spool has written what it owes, and more room may be just what is being configured.
         if let error = commit(), error.code != .full {
             store?.forsakeLeases()
@@ -157,6 +164,20 @@ public actor Spool {
             (self.settings, self.uplinks) = before
             throw error
         }
+        pace()
+        executor.wake()
+    }
+
+    /// Begins to pace commits.
+    private func pace() {
+        pacing = CommitPacing(fixed: settings.commitInterval, at: BootClock.now, offset: BootClock.offset)
+        shared.withLock { $0.commitInterval = pacing.interval }
+    }
+
+    /// Gives back what was leased for uplinks that have not come for it.
+    private func giveBack() {
+        for lease in ready.values { try? store?.release(lease.id) }
+        (ready, idle) = ([:], [:])
     }
 
     /// Gives points their numbers and notes, durable where they are new, and returns the whole dictionary.
@@ -198,21 +219,19 @@ public actor Spool {
 
     /// Commits until `stop()`, then once more. Call once.
     public func run() async {
-        lastCommit = BootClock.now
-        nextCommit = commitTime(after: lastCommit)
+        pace()
         intake.onUrgency { [weak self] in self?.hurry() }
         while !isStopping.load(ordering: .acquiring) {
-            if isUrgent.load(ordering: .acquiring) {
-                bringForward(to: lastCommit + Self.longestWaitForMark)
-            }
-            if BootClock.now >= nextCommit {
+            if isUrgent.load(ordering: .acquiring) { pacing.hurry() }
+            if BootClock.now >= pacing.next {
                 commit()
                 // Commits that take longer than their interval must not keep everyone else from the actor.
                 await Task.yield()
             } else {
-                await executor.sleep(until: nextCommit)
+                await executor.sleep(until: pacing.next)
             }
         }
+        giveBack()
         commit()
         store?.noteBeside(waits: true)
         store = nil
@@ -244,7 +263,11 @@ public actor Spool {
     public func lease(
         uplink: String, maximumReadings: Int, isWanted: @Sendable () -> Bool = { true }
     ) async throws(SpoolError) -> Lease? {
-        guard let lease = try take(uplink, maximumReadings) else { return nil }
+        if let lease = ready.removeValue(forKey: uplink) { return lease }
+        guard let lease = try take(uplink, maximumReadings) else {
+            idle[uplink] = maximumReadings
+            return nil
+        }
         let generation = generation
         // The store is looked up anew after each wait: it may have been closed for new settings meanwhile, and the
         // lease then comes back as an unclear one.
@@ -270,7 +293,7 @@ public actor Spool {
         if !store.isDurable(lease.id) {
             let undelivered = store.undelivered[uplink] ?? 0
             let isBacklog = undelivered > Int64(maximumReadings)
-            bringForward(to: isBacklog ? BootClock.now : lastCommit + Self.longestWaitForMark)
+            if isBacklog ? pacing.hasten(to: BootClock.now) : pacing.hurry() { executor.wake() }
         }
         return lease
     }
@@ -326,25 +349,8 @@ public actor Spool {
         case .damaged, .foreign: suspicion = error
         default: return
         }
-        store = nil
+        (store, ready) = (nil, [:])
         generation += 1
-    }
-
-    private func bringForward(to deadline: Instant) {
-        guard deadline < nextCommit else { return }
-        nextCommit = deadline
-        executor.wake()
-    }
-
-    /// The next commit's moment: a quarter of a second behind a multiple of the interval in UTC.
-    ///
-    /// Polls are aligned to full seconds. A commit just behind takes what they brought, so that a power cut finds little
-    /// that is not on disk, and disk, uplink and buses take turns.
-    private func commitTime(after now: Instant) -> Instant {
-        let interval = max(1, settings.commitInterval.wholeMilliseconds)
-        let time = BootClock.offset.timestamp(of: now).milliseconds - min(250, interval / 2)
-        let passed = time % interval
-        return now + .milliseconds(interval - (passed < 0 ? passed + interval : passed))
     }
 
     /// Commits what waits; returns why it did not work.
@@ -354,15 +360,18 @@ public actor Spool {
         isUrgent.store(false, ordering: .releasing)
         let content = intake.take()
         let failure = write(content)
-        lastCommit = BootClock.now
-        nextCommit = commitTime(after: lastCommit)
+        if failure == nil {
+            pacing.committed(content.readings.count, at: BootClock.now, offset: BootClock.offset)
+        } else {
+            pacing.failed(at: BootClock.now, offset: BootClock.offset)
+        }
         publish(failure, hasNewEvents: !content.events.isEmpty)
         if let failure, failingSince == nil {
-            failingSince = lastCommit
+            failingSince = pacing.last
             onEvent(.failing(failure))
         } else if failure == nil, let since = failingSince {
             failingSince = nil
-            onEvent(.recovered(after: lastCommit - since))
+            onEvent(.recovered(after: pacing.last - since))
         }
         if failure == nil, !content.readings.isEmpty { onCommit() }
         endWaits()
@@ -386,12 +395,12 @@ public actor Spool {
                 }
                 self.unsure = nil
             }
-            if admission.step != .normal || lastCommit - lastMeasurement >= Self.measurementInterval {
+            if admission.step != .normal || pacing.last - lastMeasurement >= Self.measurementInterval {
                 try makeRoom(in: store)
             }
             if !content.isEmpty || store.hasPending { try append(content, to: store) }
-            if lastCommit - lastSidecar >= Self.sidecarInterval {
-                lastSidecar = lastCommit
+            if pacing.last - lastSidecar >= Self.sidecarInterval {
+                lastSidecar = pacing.last
                 store.noteBeside(waits: false)
             }
             return nil
@@ -414,14 +423,21 @@ public actor Spool {
     private func append(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
         for _ in 0..<Self.reliefsForRoom {
             do throws(SpoolError) {
-                return try store.append(content, offset: BootClock.offset)
+                return try appendOnce(content, to: store)
             } catch {
                 guard error.code == .full else { throw error }
                 let relief = try store.relieve(at: .drop, by: rules, offset: BootClock.offset)
                 guard relief != nil else { throw error }
             }
         }
-        try store.append(content, offset: BootClock.offset)
+        try appendOnce(content, to: store)
+    }
+
+    private func appendOnce(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
+        for lease in try store.append(content, offset: BootClock.offset, leasing: idle) {
+            idle[lease.uplink] = nil
+            ready[lease.uplink] = lease
+        }
     }
 
     /// Sees how full the spool is, and does what the plan for that says.
@@ -448,6 +464,7 @@ public actor Spool {
         let events = hasNewEvents ? try? store?.events(atMost: Self.shownEvents) : nil
         shared.withLock {
             ($0.statistics, $0.error, $0.events) = (statistics, error, events ?? before.events)
+            $0.commitInterval = pacing.interval
         }
     }
 }

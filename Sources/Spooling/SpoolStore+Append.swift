@@ -16,19 +16,28 @@ extension SpoolStore {
     }
 
     /// The same with what has to be remembered and what happened; a full spool takes these all the same.
-    public func append(_ content: Intake.Content, offset: ClockOffset) throws(SpoolError) {
+    ///
+    /// - Parameter wanted: how many readings the uplinks want that wait for some. They get them in the same transaction: a
+    ///   mark that goes with its readings costs no commit of its own.
+    /// - Returns: their leases, of which each is durable.
+    @discardableResult
+    public func append(
+        _ content: Intake.Content, offset: ClockOffset, leasing wanted: [String: Int] = [:]
+    ) throws(SpoolError) -> [Lease] {
         let readings = content.readings
         try check(readings, offset)
-        guard !content.isEmpty || hasPending else { return }
+        guard !content.isEmpty || hasPending else { return [] }
         if let last = readings.last { state.now = offset.timestamp(of: last.instant).milliseconds }
         reserve(readings.count)
         var hasRoom = true
+        var leases: [Lease] = []
         try commit { () throws(SpoolError) in
             try writePending()
             if !readings.isEmpty {
                 try noteBoot(offset, first: readings)
                 hasRoom = try write(readings)
                 try forgetHistory()
+                if hasRoom { leases = try leaseAhead(wanted, offset) }
             }
             try write(memory: content.memory)
             try write(events: content.events)
@@ -41,6 +50,19 @@ extension SpoolStore {
                 "the spool has reached its limit of \(settings.maximumBytes) bytes with readings that wait for delivery"
             )
         }
+        return leases
+    }
+
+    /// Leases what has just been written, with marks and times in the same transaction.
+    private func leaseAhead(_ wanted: [String: Int], _ offset: ClockOffset) throws(SpoolError) -> [Lease] {
+        // An uplink whose lease fails asks for it itself, and learns why; the readings are committed all the same.
+        let leases = wanted.sorted { $0.key < $1.key }.compactMap { name, readings in
+            try? lease(uplink: name, maximumReadings: readings, offset: offset)
+        }
+        guard !leases.isEmpty else { return [] }
+        for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
+        try writeTimes()
+        return leases
     }
 
     private func check(_ readings: [Reading], _ offset: ClockOffset) throws(SpoolError) {

@@ -25,20 +25,22 @@ struct Model {
     }
 
     mutating func append(_ readings: [Reading], boot: Int, offset: ClockOffset) {
-        for name in uplinks.keys {
-            uplinks[name]! = uplinks[name]!.map {
-                if case .taken(let id, let isUnclear, _) = $0 {
-                    .taken(id, isUnclear: isUnclear, isDurable: true)
-                } else {
-                    $0
-                }
-            }
-            if !readings.isEmpty { uplinks[name]!.append(.free) }
-        }
+        commitMarks()
         guard !readings.isEmpty else { return }
+        for name in uplinks.keys { uplinks[name]!.append(.free) }
         bootOffsets[boot] = offset
         chunks.append(rows.count..<rows.count + readings.count)
         rows += readings.map { Row(reading: $0, boot: boot, time: nil) }
+    }
+
+    /// Whatever is leased is on the disk as that.
+    mutating func commitMarks() {
+        for name in uplinks.keys {
+            uplinks[name]! = uplinks[name]!.map {
+                guard case .taken(let id, let isUnclear, _) = $0 else { return $0 }
+                return .taken(id, isUnclear: isUnclear, isDurable: true)
+            }
+        }
     }
 
     /// The chunks of the next lease, and the number it has already if it is an unclear one.

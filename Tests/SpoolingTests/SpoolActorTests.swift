@@ -70,6 +70,52 @@ import Testing
         await running.end()
     }
 
+    /// An uplink that has delivered everything waits for what comes: that is committed with its mark, once.
+    @Test(.timeLimit(.minutes(3))) func whoWaitsGetsReadingsAndMarkWithOneCommit() async throws {
+        let running = try Running(settings: SpoolSettings(commitInterval: .seconds(1)))
+        let ids = try await running.spool.identify(["a"])
+        let point = try #require(ids["a"])
+        for round in 1...3 {
+            #expect(try await running.spool.lease(uplink: "city", maximumReadings: 10) == nil)
+            running.put([point])
+            while running.spool.status.statistics.committed < Int64(round) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            let lease = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
+            #expect(lease.readings.count == 1 && !lease.isUnclear)
+            #expect(running.spool.status.statistics.commits == Int64(round), "none for the mark")
+            try await running.spool.settle(lease.id, rejected: [])
+        }
+        await running.end()
+    }
+
+    /// What was leased for an uplink that never came is nobody's: it was not sent, and nobody has to be asked.
+    @Test(.timeLimit(.minutes(3))) func whatNobodyCameForIsFreeAgain() async throws {
+        let running = try Running()
+        let ids = try await running.spool.identify(["a"])
+        let point = try #require(ids["a"])
+        for round in 1...2 {
+            #expect(try await running.spool.lease(uplink: "city", maximumReadings: 10) == nil)
+            running.put([point])
+            while running.spool.status.statistics.committed < Int64(round) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            if round == 1 {
+                try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(20)), uplinks: ["city"])
+                let lease = try #require(try await running.spool.lease(uplink: "city", maximumReadings: 10))
+                #expect(!lease.isUnclear && lease.readings.count == 1)
+                try await running.spool.settle(lease.id, rejected: [])
+            }
+        }
+        running.spool.stop()
+        await running.run.value
+        let store = try SpoolStore(
+            directory: running.folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "another boot")
+        let lease = try #require(try store.lease(uplink: "city", maximumReadings: 10, offset: offset))
+        #expect(!lease.isUnclear && lease.readings.count == 1)
+        await running.end()
+    }
+
     @Test func newSettingsTakeOverWhatWasInWork() async throws {
         let running = try Running()
         let ids = try await running.spool.identify(["a"])
