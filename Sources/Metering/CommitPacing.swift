@@ -12,8 +12,9 @@
 public struct CommitPacing: Hashable, Sendable {
     /// The intervals that an adaptive pacing chooses from, shortest first: each is a part of a minute.
     public static let intervals: [Duration] = [.seconds(1), .seconds(2), .seconds(5), .seconds(10)]
-    /// From here on a commit is worth its pages: it costs some 12 bytes of flash a reading, of which 4 are the reading.
-    public static let worthwhile = 1000
+    /// From here on a commit is worth its pages: what it costs beside its readings, some 8 kB of flash, is then less than
+    /// the readings themselves cost.
+    public static let worthwhile = 2000
     /// A pulse, a contact or a lease that waits for its mark waits at most this long after the last commit.
     public static let longestUrgent = Duration.seconds(1)
     /// The rate is the mean of about this time: a burst does not change the interval, a meter that is gone does.

@@ -21,9 +21,14 @@ struct ByteWriter {
         bytes.append(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Small numbers of either sign get few bytes: 0, −1, 1, −2 become 0, 1, 2, 3.
+    /// Small numbers of either sign get few bytes.
     mutating func zigzag(_ number: Int64) {
-        varint(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
+        varint(Self.zigzag(number))
+    }
+
+    /// 0, −1, 1, −2 become 0, 1, 2, 3.
+    static func zigzag(_ number: Int64) -> UInt64 {
+        UInt64(bitPattern: (number << 1) ^ (number >> 63))
     }
 
     /// The lowest `count` bytes of a number.
@@ -67,8 +72,12 @@ struct ByteReader {
     }
 
     mutating func zigzag() throws(ChunkFault) -> Int64 {
-        let number = try varint()
-        return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
+        Self.unzigzag(try varint())
+    }
+
+    /// The number that `ByteWriter.zigzag` made this of.
+    static func unzigzag(_ number: UInt64) -> Int64 {
+        Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
     }
 
     /// The next `count` bytes.

@@ -2,7 +2,7 @@ internal import Metering
 
 /// Unpacks a chunk's body; total: any bytes give readings or a fault, never a crash.
 struct ChunkDecoder {
-    private var predictor = Predictor()
+    var predictor = Predictor()
     private var texts: [ExactText] = []
 
     /// Checks `body` and hands every reading to `take`, in order.
@@ -16,32 +16,59 @@ struct ChunkDecoder {
         guard try Self.checksumFits(body, header) else { throw .checksum }
         let content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - 4)])
         var reader = ByteReader(content)
-        let version = try reader.byte()
-        guard (ChunkEncoder.version...ChunkEncoder.versionWithAggregates).contains(version) else {
-            throw .malformed("an unknown version")
-        }
+        let layout = try Layout(&reader)
         predictor.begin(book)
         texts.removeAll(keepingCapacity: true)
-        var instant = header.earliest
-        var rest = Int(header.count)
-        guard version == ChunkEncoder.version else {
-            var readings: [Reading] = []
-            readings.reserveCapacity(rest)
-            while rest > 0 {
-                try decodeRun(
-                    &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest
-                ) { readings.append($0) }
+        var run = Run(instant: header.earliest, rest: Int(header.count))
+        guard layout.hasAggregates else {
+            while run.rest > 0 {
+                try decode(&run, layout, &reader, book: book, pointCount: pointCount, header: header, take)
             }
-            try AggregateCodec.read(&reader, into: &readings)
-            guard reader.isAtEnd else { throw .malformed("bytes after the last aggregate") }
-            for reading in readings { take(reading) }
+            guard reader.isAtEnd else { throw .malformed("bytes after the last reading") }
             return
         }
-        while rest > 0 {
-            try decodeRun(
-                &reader, book: book, pointCount: pointCount, header: header, instant: &instant, rest: &rest, take)
+        var readings: [Reading] = []
+        readings.reserveCapacity(run.rest)
+        while run.rest > 0 {
+            try decode(&run, layout, &reader, book: book, pointCount: pointCount, header: header) {
+                readings.append($0)
+            }
         }
-        guard reader.isAtEnd else { throw .malformed("bytes after the last reading") }
+        try AggregateCodec.read(&reader, into: &readings)
+        guard reader.isAtEnd else { throw .malformed("bytes after the last aggregate") }
+        for reading in readings { take(reading) }
+    }
+
+    /// What the first bytes of a body say of the others.
+    private struct Layout {
+        /// Whether runs are as in versions 1 and 2.
+        var isFormer: Bool
+        /// Nanoseconds of which instants are multiples.
+        var unit: Int64 = 1
+        var hasAggregates: Bool
+
+        init(_ reader: inout ByteReader) throws(ChunkFault) {
+            switch try reader.byte() {
+            case ChunkDecoder.formerVersion: (isFormer, hasAggregates) = (true, false)
+            case ChunkDecoder.formerVersionWithAggregates: (isFormer, hasAggregates) = (true, true)
+            case ChunkEncoder.version:
+                let byte = try reader.byte()
+                let fineness = Int(byte & 15)
+                guard byte < 2 * ChunkEncoder.hasAggregates, fineness < ChunkEncoder.powers.count else {
+                    throw .malformed("unknown instants")
+                }
+                (isFormer, hasAggregates) = (false, byte & ChunkEncoder.hasAggregates != 0)
+                unit = ChunkEncoder.powers[fineness]
+            default: throw .malformed("an unknown version")
+            }
+        }
+    }
+
+    /// The run that was read last, and the readings that come behind it.
+    private struct Run {
+        var instant: Int64
+        var shape: Int64 = 0
+        var rest: Int
     }
 
     /// Whether the checksum fits a body and its row.
@@ -56,14 +83,20 @@ struct ChunkDecoder {
         body.count > 5 && ((try? checksumFits(body, header)) ?? false)
     }
 
-    private mutating func decodeRun(
-        _ reader: inout ByteReader, book: ShapeBook, pointCount: Int, header: ChunkHeader, instant: inout Int64,
-        rest: inout Int, _ take: (Reading) -> Void
+    private mutating func decode(
+        _ run: inout Run, _ layout: Layout, _ reader: inout ByteReader, book: ShapeBook, pointCount: Int,
+        header: ChunkHeader, _ take: (Reading) -> Void
     ) throws(ChunkFault) {
         let head = try reader.varint()
-        guard let number = Int(exactly: head >> 1), number <= book.shapes.count else {
-            throw .malformed("an unknown shape")
+        if layout.isFormer {
+            run.shape = Int64(head >> 1)
+        } else {
+            let (next, overflow) = ByteReader.unzigzag(head >> 1).addingReportingOverflow(run.shape + 1)
+            guard !overflow else { throw .malformed("an unknown shape") }
+            run.shape = next
         }
+        guard (0...Int64(book.shapes.count)).contains(run.shape) else { throw .malformed("an unknown shape") }
+        let number = Int(run.shape)
         let shape: Shape
         if number == 0 {
             shape = Shape(columns: try Shape.read(from: &reader, pointCount: pointCount))
@@ -74,16 +107,21 @@ struct ChunkDecoder {
         }
         // A shape that was lost has no columns: see Salvage.
         guard !shape.columns.isEmpty else { throw .malformed("its shape is lost") }
-        guard shape.columns.count <= rest else { throw .malformed("more readings than counted") }
-        rest -= shape.columns.count
-        let (sum, overflow) = instant.addingReportingOverflow(try reader.zigzag())
-        guard !overflow, (header.earliest...header.latest).contains(sum) else {
+        guard shape.columns.count <= run.rest else { throw .malformed("more readings than counted") }
+        run.rest -= shape.columns.count
+        let (distance, isTooFar) = try reader.zigzag().multipliedReportingOverflow(by: layout.unit)
+        let (sum, overflow) = run.instant.addingReportingOverflow(distance)
+        guard !isTooFar, !overflow, (header.earliest...header.latest).contains(sum) else {
             throw .malformed("an instant out of range")
         }
-        instant = sum
-        let base = predictor.beginRun(shape: number, layout: shape.layout)
-        try Self.withUnsafeRun(of: shape.columns.count) { (run) throws(ChunkFault) in
-            try decodeValues(&reader, shape: shape, base: base, into: run)
+        run.instant = sum
+        let place = predictor.beginRun(shape: number, layout: shape.layout, count: shape.columns.count)
+        try Self.withUnsafeRun(of: shape.columns.count) { (values) throws(ChunkFault) in
+            if layout.isFormer {
+                try decodeFormerValues(&reader, shape, place, into: values)
+            } else {
+                try decodeValues(&reader, shape, place, into: values)
+            }
             var packed: UInt8 = 0
             for (index, column) in shape.columns.enumerated() {
                 var quality = Quality.good
@@ -95,8 +133,8 @@ struct ChunkDecoder {
                 }
                 take(
                     Reading(
-                        point: PointID(rawValue: column.point), instant: Instant(nanoseconds: instant),
-                        value: run[index], quality: quality))
+                        point: PointID(rawValue: column.point), instant: Instant(nanoseconds: sum),
+                        value: values[index], quality: quality))
             }
         }
     }
@@ -116,42 +154,56 @@ struct ChunkDecoder {
     }
 
     private mutating func decodeValues(
-        _ reader: inout ByteReader, shape: Shape, base: Int, into run: UnsafeMutableBufferPointer<Value>
+        _ reader: inout ByteReader, _ shape: Shape, _ place: Predictor.Place,
+        into values: UnsafeMutableBufferPointer<Value>
     ) throws(ChunkFault) {
-        var floats = 0
-        var control: UInt8 = 0
+        var bits = BitReader()
         for (index, column) in shape.columns.enumerated() {
-            let predicted = predictor.value(base, index)
+            let predicted = predictor.value(place, index)
             switch column.kind {
             case .float:
-                if floats % 4 == 0 { control = try reader.byte() }
-                let length = control & 3 == 0 ? 0 : Int(control & 3) + 1
-                control >>= 2
-                floats += 1
-                let bits = UInt32(truncatingIfNeeded: try reader.little(length) ^ predicted)
-                predictor.add(UInt64(bits))
-                run[index] = .float(Float(bitPattern: bits))
-            case .double:
-                let bits = try double(&reader) ^ predicted
-                predictor.add(bits)
-                run[index] = .double(Double(bitPattern: bits))
+                let code = DifferenceCode.float
+                let (difference, width) = try code.read(
+                    predicted: predictor.width(place, index, code), &bits, from: &reader)
+                let low = UInt32(truncatingIfNeeded: difference)
+                let number = UInt32(truncatingIfNeeded: predicted) &+ (low >> 1 ^ (0 &- (low & 1)))
+                predictor.set(place, index, UInt64(number), width: width)
+                values[index] = .float(Float(bitPattern: number))
             case .integer:
-                let mantissa = Int64(bitPattern: predicted) &+ (try reader.zigzag())
-                predictor.add(UInt64(bitPattern: mantissa))
-                run[index] = .decimal(ExactDecimal(mantissa, exponent: column.exponent))
-            case .wide:
-                let sign = try reader.byte()
-                guard sign <= 1 else { throw .malformed("an unknown sign") }
-                predictor.add(0)
-                run[index] = .decimal(
-                    ExactDecimal(isNegative: sign == 1, magnitude: try reader.varint(), exponent: column.exponent))
-            case .text:
-                let (text, number) = try text(&reader, predicted: predicted)
-                predictor.add(number)
-                run[index] = .text(text)
-            case nil:
-                throw .malformed("an unknown kind")
+                let code = DifferenceCode.integer
+                let (difference, width) = try code.read(
+                    predicted: predictor.width(place, index, code), &bits, from: &reader)
+                let mantissa = Int64(bitPattern: predicted) &+ ByteReader.unzigzag(difference)
+                predictor.set(place, index, UInt64(bitPattern: mantissa), width: width)
+                values[index] = .decimal(ExactDecimal(mantissa, exponent: column.exponent))
+            default: break
             }
+        }
+        for (index, column) in shape.columns.enumerated() where !column.isNumber {
+            values[index] = try other(&reader, column, index, place)
+        }
+    }
+
+    /// A value that is neither a float nor an integer.
+    mutating func other(
+        _ reader: inout ByteReader, _ column: Column, _ index: Int, _ place: Predictor.Place
+    ) throws(ChunkFault) -> Value {
+        switch column.kind {
+        case .double:
+            let bits = try double(&reader) ^ predictor.value(place, index)
+            predictor.set(place, index, bits)
+            return .double(Double(bitPattern: bits))
+        case .wide:
+            let sign = try reader.byte()
+            guard sign <= 1 else { throw .malformed("an unknown sign") }
+            return .decimal(
+                ExactDecimal(isNegative: sign == 1, magnitude: try reader.varint(), exponent: column.exponent))
+        case .text:
+            let (text, number) = try text(&reader, predicted: predictor.value(place, index))
+            predictor.set(place, index, number)
+            return .text(text)
+        case .float, .integer, nil:
+            throw .malformed("an unknown kind")
         }
     }
 

@@ -2,27 +2,35 @@ internal import Metering
 
 // A chunk's body:
 //
-//     byte      1: the version of this layout
+//     byte      3: the version of this layout
+//     byte      how fine instants are: in its low half n for multiples of 10^n ns; 16 more when aggregates follow
 //     runs      readings that follow each other and share their instant, at most 128 in one:
-//       varint    shape << 1 | hasQualities; shape 0 means that the columns follow, as a shape's body
-//       zigzag    instant − instant of the run before (of the first run: − the header's `earliest`), ns
-//       values    column by column, each against its prediction (Predictor):
-//         float     XOR, 0, 2, 3 or 4 bytes; before every fourth float stands a byte with four 2-bit lengths
+//       varint    zigzag(shape − shape before − 1) << 1 | hasQualities; shape 0 means that the columns follow, as a shape's
+//                 body; before the first run the shape is 0
+//       zigzag    instant − instant of the run before (of the first run: − the header's `earliest`), in multiples of 10^n ns
+//       values    against their predictions (Predictor): first floats and integers, column by column, as bits in whole bytes,
+//                 then the others
+//         float     zigzag difference of the bit patterns, as DifferenceCode says
+//         integer   zigzag difference of the mantissas, as DifferenceCode says
 //         double    XOR, a byte with the zero bytes left out (high nibble leading, low trailing), the rest
-//         integer   zigzag difference of the mantissas
 //         wide      a byte that is 1 for negative, varint magnitude
 //         text      varint length, bytes of UTF-8; a length of 0, which no text has, for the predicted text again.
 //                   What is predicted is its number among the texts written so far, from 1
 //       qualities 2 bits each, four in a byte, if any is not good
+//     aggregates  see AggregateCodec
 //     4 bytes   CRC-32C of the header's numbers and all bytes before
 //
-// The number of readings stands in the header.
+// The number of readings stands in the header. Against versions 1 and 2, which FormerRuns reads, readings of meters take a
+// sixth less.
 
 /// Packs readings into a chunk's body; its memory is used again for the next.
 struct ChunkEncoder {
-    /// The version of the layout: of a body that ends with its runs, and of one that has aggregates behind them.
-    static let version: UInt8 = 1
-    static let versionWithAggregates: UInt8 = 2
+    /// The version of the layout.
+    static let version: UInt8 = 3
+    /// The bit beside the fineness of the instants.
+    static let hasAggregates: UInt8 = 16
+    /// 10^n for n in 0...9.
+    static let powers: [Int64] = (0...9).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
 
     private(set) var writer = ByteWriter()
     private var predictor = Predictor()
@@ -41,8 +49,10 @@ struct ChunkEncoder {
         texts.removeAll(keepingCapacity: true)
         predictor.begin(book)
         let hasAggregates = readings.contains { $0.remark != nil && AggregateCodec.packs($0) }
-        writer.bytes.append(hasAggregates ? Self.versionWithAggregates : Self.version)
-        var previous = earliest
+        let fineness = Self.fineness(readings, earliest)
+        writer.bytes.append(Self.version)
+        writer.bytes.append(UInt8(fineness) | (hasAggregates ? Self.hasAggregates : 0))
+        var previous = (instant: earliest, shape: 0)
         var start = readings.startIndex
         while start < readings.endIndex {
             let instant = readings[start].instant
@@ -50,11 +60,31 @@ struct ChunkEncoder {
             while end < readings.endIndex, end - start < Shape.maximumColumns, readings[end].instant == instant {
                 end += 1
             }
-            encodeRun(readings[start..<end], delta: instant.nanoseconds &- previous, book: &book)
-            previous = instant.nanoseconds
+            let run = readings[start..<end]
+            let number = shape(of: run, book: &book)
+            let hasQualities = run.contains { $0.quality != .good }
+            writer.varint(UInt64(ByteWriter.zigzag(Int64(number - previous.shape - 1))) << 1 | (hasQualities ? 1 : 0))
+            if number == 0 { Shape(columns: columns).write(to: &writer) }
+            writer.zigzag((instant.nanoseconds &- previous.instant) / Self.powers[fineness])
+            let place = predictor.beginRun(
+                shape: number, layout: book.shape(number)?.layout ?? 0, count: run.count)
+            encodeNumbers(run, place)
+            encodeOthers(run, place)
+            if hasQualities { encodeQualities(run) }
+            previous = (instant.nanoseconds, number)
             start = end
         }
         if hasAggregates { AggregateCodec.write(readings, to: &writer) }
+    }
+
+    /// The greatest n for which all instants are whole multiples of 10^n ns apart.
+    private static func fineness(_ readings: ArraySlice<Reading>, _ earliest: Int64) -> Int {
+        var fineness = powers.count - 1
+        for reading in readings {
+            let distance = reading.instant.nanoseconds &- earliest
+            while fineness > 0, distance % powers[fineness] != 0 { fineness -= 1 }
+        }
+        return fineness
     }
 
     /// Ends the body with its checksum.
@@ -70,14 +100,7 @@ struct ChunkEncoder {
         return writer.bytes
     }
 
-    private mutating func encodeRun(_ run: ArraySlice<Reading>, delta: Int64, book: inout ShapeBook) {
-        let number = shape(of: run, book: &book)
-        let hasQualities = run.contains { $0.quality != .good }
-        writer.varint(UInt64(number) << 1 | (hasQualities ? 1 : 0))
-        if number == 0 { Shape(columns: columns).write(to: &writer) }
-        writer.zigzag(delta)
-        encodeValues(run, base: predictor.beginRun(shape: number, layout: book.shape(number)?.layout ?? 0))
-        guard hasQualities else { return }
+    private mutating func encodeQualities(_ run: ArraySlice<Reading>) {
         var byte: UInt8 = 0
         for (index, reading) in run.enumerated() {
             byte |= reading.quality.rawValue << UInt8(index % 4 * 2)
@@ -88,37 +111,44 @@ struct ChunkEncoder {
         }
     }
 
-    private mutating func encodeValues(_ run: ArraySlice<Reading>, base: Int) {
-        var floats = 0
-        var control = 0
+    private mutating func encodeNumbers(_ run: ArraySlice<Reading>, _ place: Predictor.Place) {
+        var bits = BitWriter()
         for (column, reading) in run.enumerated() {
-            let predicted = predictor.value(base, column)
+            let code: DifferenceCode
+            let (value, difference): (UInt64, UInt64)
+            let predicted = predictor.value(place, column)
             switch reading.value {
             case .float(let number):
-                if floats % 4 == 0 {
-                    control = writer.bytes.count
-                    writer.bytes.append(0)
-                }
-                let bits = number.bitPattern
-                let rest = bits ^ UInt32(truncatingIfNeeded: predicted)
-                let length = rest == 0 ? 0 : max(2, 4 - rest.leadingZeroBitCount / 8)
-                writer.bytes[control] |= UInt8(length == 0 ? 0 : length - 1) << UInt8(floats % 4 * 2)
-                writer.little(UInt64(rest), count: length)
-                floats += 1
-                predictor.add(UInt64(bits))
-            case .double(let number):
-                encode(number.bitPattern ^ predicted)
-                predictor.add(number.bitPattern)
+                code = .float
+                let distance = Int32(bitPattern: number.bitPattern &- UInt32(truncatingIfNeeded: predicted))
+                value = UInt64(number.bitPattern)
+                difference = UInt64(UInt32(bitPattern: distance << 1 ^ distance >> 31))
             case .decimal(let number) where number.magnitude <= UInt64(Int64.max):
+                code = .integer
                 let mantissa = number.isNegative ? -Int64(number.magnitude) : Int64(number.magnitude)
-                writer.zigzag(mantissa &- Int64(bitPattern: predicted))
-                predictor.add(UInt64(bitPattern: mantissa))
-            case .decimal(let number):
+                value = UInt64(bitPattern: mantissa)
+                difference = ByteWriter.zigzag(mantissa &- Int64(bitPattern: predicted))
+            default: continue
+            }
+            let width = code.write(
+                difference, predicted: predictor.width(place, column, code), &bits, to: &writer.bytes)
+            predictor.set(place, column, value, width: width)
+        }
+        bits.finish(&writer.bytes)
+    }
+
+    private mutating func encodeOthers(_ run: ArraySlice<Reading>, _ place: Predictor.Place) {
+        for (column, reading) in run.enumerated() {
+            switch reading.value {
+            case .double(let number):
+                encode(number.bitPattern ^ predictor.value(place, column))
+                predictor.set(place, column, number.bitPattern)
+            case .decimal(let number) where number.magnitude > UInt64(Int64.max):
                 writer.bytes.append(number.isNegative ? 1 : 0)
                 writer.varint(number.magnitude)
-                predictor.add(0)
             case .text(let text):
-                predictor.add(encode(text, predicted: predicted))
+                predictor.set(place, column, encode(text, predicted: predictor.value(place, column)))
+            case .float, .decimal: break
             }
         }
     }

@@ -7,7 +7,7 @@ struct Column: Hashable {
     var rawValue: UInt64
 
     enum Kind: UInt8 {
-        /// Four bytes, XOR'd with the value before.
+        /// Four bytes, as the difference from the value before.
         case float = 0
         /// Eight bytes, XOR'd with the value before.
         case double = 1
@@ -39,6 +39,8 @@ struct Column: Hashable {
     var point: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 16) }
     var exponent: Int8 { Int8(truncatingIfNeeded: rawValue >> 8) }
     var kind: Kind? { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue)) }
+    /// Whether its values are written as differences, in bits.
+    var isNumber: Bool { kind == .float || kind == .integer }
     /// What is left without the point: two shapes with the same tags have the same layout.
     var tag: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
 }
@@ -158,38 +160,56 @@ struct ShapeBook {
 
 /// The values of the runs so far, by which the next are predicted; the same on both sides of the codec.
 struct Predictor {
+    /// Where the values of a run stand, and those that predict them: −1 where none do.
+    struct Place {
+        var base: Int
+        var own: Int
+    }
+
     private var values: [UInt64] = []
+    /// How many bits the differences took.
+    private var widths: [UInt8] = []
     private var ofShape: [Int32] = []
     private var ofLayout: [Int32] = []
 
     /// Forgets everything: each chunk can be read alone.
     mutating func begin(_ book: ShapeBook) {
         values.removeAll(keepingCapacity: true)
+        widths.removeAll(keepingCapacity: true)
         ofShape.removeAll(keepingCapacity: true)
         ofShape.append(contentsOf: repeatElement(-1, count: book.shapes.count + 1))
         ofLayout.removeAll(keepingCapacity: true)
         ofLayout.append(contentsOf: repeatElement(-1, count: book.layoutCount))
     }
 
-    /// Opens a run; returns where the values stand that predict it, −1 for nowhere. The same meter's last run is the
-    /// best guess, another meter's of the same model the next best.
-    mutating func beginRun(shape: Int, layout: Int) -> Int {
-        guard shape > 0 else { return -1 }
+    /// Opens a run of so many values. The same meter's last run is the best guess, another meter's of the same model the
+    /// next best.
+    mutating func beginRun(shape: Int, layout: Int, count: Int) -> Place {
+        let own = values.count
+        values.append(contentsOf: repeatElement(0, count: count))
+        widths.append(contentsOf: repeatElement(0, count: count))
+        guard shape > 0 else { return Place(base: -1, own: own) }
         // Shapes made while the chunk is written come after the ones that begin() saw.
         while ofShape.count <= shape { ofShape.append(-1) }
         while ofLayout.count <= layout { ofLayout.append(-1) }
         let base = ofShape[shape] >= 0 ? ofShape[shape] : ofLayout[layout]
-        ofShape[shape] = Int32(truncatingIfNeeded: values.count)
-        ofLayout[layout] = Int32(truncatingIfNeeded: values.count)
-        return Int(base)
+        ofShape[shape] = Int32(truncatingIfNeeded: own)
+        ofLayout[layout] = Int32(truncatingIfNeeded: own)
+        return Place(base: Int(base), own: own)
     }
 
-    /// The prediction for a column of a run that was opened with `base`.
-    func value(_ base: Int, _ column: Int) -> UInt64 {
-        base < 0 ? 0 : values[base + column]
+    /// The prediction for a column of a run.
+    func value(_ place: Place, _ column: Int) -> UInt64 {
+        place.base < 0 ? 0 : values[place.base + column]
     }
 
-    mutating func add(_ value: UInt64) {
-        values.append(value)
+    /// The bits that a column's difference is expected to need.
+    func width(_ place: Place, _ column: Int, _ code: DifferenceCode) -> Int {
+        place.base < 0 ? code.full : Int(widths[place.base + column])
+    }
+
+    mutating func set(_ place: Place, _ column: Int, _ value: UInt64, width: Int = 0) {
+        values[place.own + column] = value
+        widths[place.own + column] = UInt8(truncatingIfNeeded: width)
     }
 }

@@ -121,7 +121,7 @@ import Testing
                 }
             } else {
                 body =
-                    [1]
+                    [UInt8.random(in: 0...4, using: &random), UInt8.random(in: 0...31, using: &random)]
                     + (0..<Int.random(in: 4...200, using: &random)).map { _ in
                         UInt8.random(in: 0 ... .max, using: &random)
                     }
@@ -174,6 +174,49 @@ import Testing
         #expect(encoder.newShapes.isEmpty)
     }
 
+    /// What a number costs that stands still, or moves within some bits.
+    @Test(arguments: [
+        (0, 1), (1, 2), (7, 4), (100, 8), (30_000, 16),
+    ]) func aNumberCostsTheBitsThatItMoves(step: Int64, bits: Int) throws {
+        var encoder = ChunkEncoder()
+        var book = ShapeBook()
+        func encoded(_ polls: Int) throws -> Int {
+            let readings = (0..<polls).flatMap { poll in
+                (1...80).map { point in
+                    let value = Int64(point) * 1_000_003 + (poll % 2 == 0 ? 0 : step)
+                    return Reading(
+                        point: PointID(rawValue: UInt32(point)),
+                        instant: Instant(nanoseconds: Int64(poll) * 500_000_000),
+                        value: point <= 40
+                            ? .decimal(ExactDecimal(value, exponent: -1)) : .float(Float(bitPattern: UInt32(value))))
+                }
+            }
+            let header = Self.header(readings)
+            encoder.encode(readings[...], earliest: 0, book: &book)
+            encoder.seal(header)
+            #expect(try Self.decode(encoder.writer.bytes, header, book, points: 80) == readings)
+            return encoder.writer.bytes.count
+        }
+        // A poll more: its head, its instant, what 80 numbers move, and a bit each. A few stay wider than they need be.
+        let cost = try encoded(30) - encoded(29)
+        #expect(cost <= 2 + (80 * (bits + 1) + 7) / 8 + 2, "\(cost) bytes")
+    }
+
+    @Test(arguments: [1, 10, 1000, 99_999, 100_000, 1_000_000, 1_000_000_000, 30_000_000_000] as [Int64])
+    func instantsAreExactHoweverFine(step: Int64) throws {
+        var encoder = ChunkEncoder()
+        var book = ShapeBook()
+        let readings = [5, 0, 1, 2, 9, 4].map { place in
+            Reading(
+                point: PointID(rawValue: 1), instant: Instant(nanoseconds: 123_456_789 + place * step),
+                value: .float(Float(place)))
+        }
+        let header = Self.header(readings)
+        encoder.encode(readings[...], earliest: header.earliest, book: &book)
+        encoder.seal(header)
+        #expect(try Self.decode(encoder.writer.bytes, header, book, points: 1) == readings)
+    }
+
     /// A text that a meter repeats is one byte; another one is its bytes.
     @Test func aTextThatStaysCostsAByte() throws {
         var encoder = ChunkEncoder()
@@ -192,9 +235,9 @@ import Testing
         }
         let one = try encoded(["firmware 2.01"])
         let many = try encoded(Array(repeating: "firmware 2.01", count: 101))
-        // Of each further reading the head of its run, five bytes for a second, and one for the text.
-        #expect(many == one + 100 * 7)
-        #expect(try encoded(["firmware 2.01", "firmware 2.02", "firmware 2.01"]) == one + 2 * 7 + 2 * 13)
+        // Of each further reading the head of its run, a byte for a second, and one for the text.
+        #expect(many == one + 100 * 3)
+        #expect(try encoded(["firmware 2.01", "firmware 2.02", "firmware 2.01"]) == one + 2 * 3 + 2 * 13)
     }
 
     /// Each of these has a fitting checksum, and none is a text.

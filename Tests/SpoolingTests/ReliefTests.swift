@@ -196,7 +196,7 @@ import Testing
     /// Whatever comes, a small spool never says no, and its file stays within its limit.
     @Test func aFullSpoolTakesWhatComes() throws {
         try withFolder { folder in
-            let limit: Int64 = 1_000_000
+            let limit: Int64 = 500_000
             let store = try open(folder, maximumBytes: limit)
             let points = try store.identify(Self.keys)
             var admission = SpoolAdmission()

@@ -107,26 +107,14 @@ struct LoadBench {
         return found
     }
 
-    /// fsync and fdatasync calls per second over ten seconds, counted by strace after the other figures were taken.
+    /// fsync and fdatasync calls per second over ten seconds, counted after the other figures were taken.
     private func countSyncs(of process: Int32, folder: String) -> Double? {
-        let log = folder + "/strace"
-        guard
-            let tracer = try? ChildProcess(
-                "strace", ["-f", "-q", "-e", "trace=fsync,fdatasync", "-o", log, "-p", "\(process)"], log: "/dev/null")
-        else { return nil }
-        sleep(1)
-        let before = Self.lines(of: log)
+        guard let counter = SyncCounter(of: process, log: folder + "/strace") else { return nil }
+        let before = counter.count
         sleep(10)
-        let counted = Self.lines(of: log) - before
-        tracer.signal(SIGINT)
-        tracer.wait()
+        let counted = counter.count - before
+        counter.stop()
         return Double(counted) / 10
-    }
-
-    private static func lines(of log: String) -> Int {
-        // A call that another thread interrupts takes two lines; only its end has a result.
-        let text = (try? File.read(log, limit: 1 << 24)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return text.split(separator: "\n").count { $0.contains(" = ") }
     }
 
     private static var wallMilliseconds: Int64 {

@@ -5,7 +5,7 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Load.self, Pulses.self])
+        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Flash.self, Load.self, Pulses.self])
 
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
@@ -43,6 +43,17 @@ struct BenchCommand: ParsableCommand {
 
         func run() throws {
             for line in try SpoolComparison(baseline: baseline, folder: folder).run() { Output.line(line) }
+        }
+    }
+
+    struct Flash: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bytes to disk from commit to settlement, beside rows in SQLite and a plain file.")
+        @Option(help: "The C program flash.") var baseline: String
+        @Option(help: "A folder on the disk to measure.") var folder: String
+
+        func run() throws {
+            try FlashBench(baseline: baseline, folder: folder).run { Output.line($0) }
         }
     }
 
