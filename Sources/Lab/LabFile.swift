@@ -33,4 +33,23 @@ public enum LabFile {
         }
         rmdir(folder)
     }
+
+    /// Bytes of the files in a folder.
+    static func bytes(in folder: String) -> Int64 {
+        ((try? File.names(in: folder)) ?? []).reduce(0) { sum, name in
+            var facts = stat()
+            return stat(folder + "/" + name, &facts) == 0 ? sum + Int64(facts.st_size) : sum
+        }
+    }
+
+    /// Writes the files in a folder to the disk and lets the kernel forget them.
+    static func forget(folder: String) {
+        for name in (try? File.names(in: folder)) ?? [] {
+            let descriptor = open(folder + "/" + name, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            fsync(descriptor)
+            posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+            close(descriptor)
+        }
+    }
 }

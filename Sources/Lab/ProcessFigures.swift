@@ -9,6 +9,8 @@ public struct ProcessFigures: Sendable {
     public var diskBytes: Int64
     /// Resident memory, in KiB.
     public var rss: Int64
+    /// The most resident memory that it had, in KiB.
+    public var peakRSS: Int64
     /// Resident memory with shared pages divided among their users, in KiB.
     public var pss: Int64
     /// Resident memory that is its own and changed, in KiB.
@@ -28,6 +30,7 @@ public struct ProcessFigures: Sendable {
         self.threads = threads
         let memory = try Self.text("/proc/\(id)/smaps_rollup")
         rss = Self.field("Rss:", in: memory)
+        peakRSS = Self.field("VmHWM:", in: try Self.text("/proc/\(id)/status"))
         pss = Self.field("Pss:", in: memory)
         privateDirty = Self.field("Private_Dirty:", in: memory)
         diskBytes = Self.field("write_bytes:", in: try Self.text("/proc/\(id)/io"))
@@ -38,6 +41,11 @@ public struct ProcessFigures: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    /// `write_bytes` of this process; 0 where the kernel does not count it.
+    static var ownDiskBytes: Int64 {
+        field("write_bytes:", in: (try? text("/proc/self/io")) ?? "")
     }
 
     private static func text(_ path: String) throws(PosixError) -> String {

@@ -16,6 +16,13 @@ public struct Instant: Hashable, Comparable, Codable, Sendable {
         a.nanoseconds < b.nanoseconds
     }
 
+    /// This moment, or the last before it that is a whole multiple of `step`.
+    public func floored(to step: Duration) -> Instant {
+        let step = max(1, step.wholeNanoseconds)
+        let rest = nanoseconds % step
+        return Instant(nanoseconds: nanoseconds - (rest < 0 ? rest + step : rest))
+    }
+
     /// The moment `duration` later.
     public static func + (instant: Instant, duration: Duration) -> Instant {
         Instant(nanoseconds: instant.nanoseconds + duration.wholeNanoseconds)

@@ -88,6 +88,10 @@ public actor Spool {
     /// Whether something waits that has to be committed within a second.
     private nonisolated let isUrgent = Atomic(false)
 
+    /// How finely the moments of readings are kept: finer than they are delivered, which is in milliseconds. What the boot
+    /// clock has beyond that is noise, and would take two bytes a poll.
+    public static let resolution = Duration.microseconds(100)
+
     /// How many events the status has.
     private static let shownEvents = 20
     /// How often it is measured how full the spool is, as long as nothing is done about it.
@@ -382,6 +386,7 @@ public actor Spool {
     private func write(_ new: Intake.Content) -> SpoolError? {
         var content = new
         for index in content.readings.indices {
+            content.readings[index].instant = content.readings[index].instant.floored(to: Self.resolution)
             if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
         }
         var next: Int64?

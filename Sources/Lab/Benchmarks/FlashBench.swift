@@ -46,7 +46,7 @@ struct FlashBench {
         defer { counter?.stop() }
         for (index, load) in cases.enumerated() {
             let place = "\(folder)/flash-\(index)"
-            defer { if getenv("KEEP") == nil { LabFile.remove(folder: place) } }
+            defer { LabFile.remove(folder: place) }
             let own = try runOwn(load, in: place, counter)
             var line = BenchLine(bench: "flash", case: load.name)
             line.add("disk_bytes_per_reading", own.diskBytes)
@@ -78,10 +78,10 @@ struct FlashBench {
     private func runOwn(_ load: Case, in place: String, _ counter: SyncCounter?) throws -> Figures {
         var run = try Run(load.settings, in: place, try MovingLoad(meters: load.meters, perMeter: load.perMeter))
         try run.pass(load.warmUp)
-        let before = try (disk: ProcessFigures(of: getpid()).diskBytes, run.statistics(), syncs: counter?.count)
+        let before = (disk: ProcessFigures.ownDiskBytes, try run.statistics(), syncs: counter?.count)
         try run.pass(load.seconds)
         let after = try run.statistics()
-        let disk = try ProcessFigures(of: getpid()).diskBytes - before.disk
+        let disk = ProcessFigures.ownDiskBytes - before.disk
         let readings = Double(after.committed - before.1.committed)
         let seconds = Double(load.seconds)
         return Figures(

@@ -1,8 +1,9 @@
 internal import Fieldbus
 internal import Metering
+internal import Spooling
 
 /// What meters of the lab bring, second by second, without meters: the readings that polls of so many SDM630 would hand to
-/// the spool. Their values move as those of the simulated buildings do; the readings of one answer share its instant.
+/// the store of the spool. Their values move as those of the simulated buildings do; the readings of one answer share its instant.
 struct MovingLoad {
     /// The points' keys in the spool, meter by meter.
     let keys: [String]
@@ -51,7 +52,7 @@ struct MovingLoad {
                 }
                 readings.append(
                     Reading(
-                        point: points[meter * perMeter + index], instant: arrived,
+                        point: points[meter * perMeter + index], instant: arrived.floored(to: Spool.resolution),
                         value: .float(Float(sources[index].value(in: buildings[meter], phases: 3)))))
             }
         }

@@ -1,61 +1,67 @@
-internal import Glibc
-public import Metering
+internal import Metering
 internal import Posix
-public import Spooling
+internal import Spooling
 
-/// Measures what committing readings costs: time, CPU and bytes written to the disk.
+/// Measures what the spool's three deeds cost: time, CPU and bytes written to the disk.
 ///
-/// The C program scripts/bench.d/spool.c does the same with bare SQLite; the two are compared in turns.
-public enum SpoolBench {
-    /// Committed readings and what they cost.
-    public typealias Result = (wallSeconds: Double, cpuSeconds: Double, diskBytes: Int64, readings: Int)
+/// The C program scripts/bench.d/spool.c does the first with bare SQLite; the two are compared in turns.
+enum SpoolBench {
+    /// What a deed cost.
+    struct Cost {
+        var wallSeconds = 0.0
+        var cpuSeconds = 0.0
+        var diskBytes: Int64 = 0
 
-    /// Commits `commits` times `readingsPerCommit` readings into a new spool and closes it.
+        static func += (a: inout Cost, b: Cost) {
+            a.wallSeconds += b.wallSeconds
+            a.cpuSeconds += b.cpuSeconds
+            a.diskBytes += b.diskBytes
+        }
+    }
+
+    /// What each deed cost for so many readings.
+    typealias Result = (append: Cost, lease: Cost, settle: Cost, readings: Int)
+
+    /// Appends `commits` times `readingsPerCommit` readings to a new spool, then leases and settles all of them, in windows
+    /// as an uplink takes them. Marks and settlements have a commit of their own here, as when nothing new comes.
     ///
     /// Meters have 40 points (fewer when fewer are committed); all points of a meter share an instant. The values move
     /// with full f32 mantissas, as a building's load does: nothing of them can be left out.
     ///
-    /// - Parameters:
-    ///   - directory: a folder on the disk to measure; made if missing, left behind.
-    ///   - delivering: whether every commit also marks the newest window and settles the one before.
-    ///   - settings: a short history shows what its deletion costs.
-    public static func run(
-        directory: String, readingsPerCommit: Int, commits: Int, delivering: Bool = false,
-        settings: SpoolSettings = SpoolSettings()
-    ) throws(SpoolError) -> Result {
+    /// - Parameter directory: a folder on the disk to measure; made if missing, left behind.
+    static func run(directory: String, readingsPerCommit: Int, commits: Int) throws -> Result {
         let offset = BootClock.offset
         var load = Load(readings: readingsPerCommit)
         let store = try SpoolStore(
-            directory: directory, settings: settings, uplinks: delivering ? ["city"] : [], bootID: "bench")
+            directory: directory, settings: SpoolSettings(), uplinks: ["city"], bootID: "bench")
         let points = try store.identify(load.keys)
         // The shapes are in the dictionary before the clock starts.
         try store.append(load.next(points), offset: offset)
-        let before = (wall: BootClock.now, cpu: ProcessFigures.ownCPUSeconds, disk: diskBytes())
-        try commit(commits, of: &load, points, to: store, delivering: delivering, offset: offset)
-        return (
-            Double((BootClock.now - before.wall).wholeNanoseconds) / 1e9, ProcessFigures.ownCPUSeconds - before.cpu,
-            diskBytes() - before.disk, readingsPerCommit * commits
-        )
-    }
-
-    private static func commit(
-        _ commits: Int, of load: inout Load, _ points: [PointID], to store: consuming SpoolStore, delivering: Bool,
-        offset: ClockOffset
-    ) throws(SpoolError) {
-        var open: LeaseID?
-        for _ in 0..<commits {
-            try store.append(load.next(points), offset: offset)
-            guard delivering else { continue }
-            if let open { try store.settle(open, rejected: []) }
-            open = try store.lease(uplink: "city", maximumReadings: 65_536, offset: offset)?.id
+        var (lease, settle) = (Cost(), Cost())
+        let append = try measure {
+            for _ in 0..<commits { try store.append(load.next(points), offset: offset) }
         }
+        while true {
+            var window: Lease?
+            lease += try measure {
+                window = try store.lease(uplink: "city", maximumReadings: 4096, offset: offset)
+                try store.append([], offset: offset)
+            }
+            guard let window else { break }
+            settle += try measure {
+                try store.settle(window.id, rejected: [])
+                try store.append([], offset: offset)
+            }
+        }
+        return (append, lease, settle, readingsPerCommit * commits)
     }
 
-    /// `write_bytes` of this process: what was sent to the block layer, 0 where the kernel does not count it.
-    private static func diskBytes() -> Int64 {
-        let text = String(decoding: (try? File.read("/proc/self/io")) ?? [], as: UTF8.self)
-        let line = text.split(separator: "\n").first { $0.hasPrefix("write_bytes:") }
-        return line?.split(separator: " ").last.flatMap { Int64($0) } ?? 0
+    private static func measure(_ body: () throws -> Void) throws -> Cost {
+        let before = (BootClock.now, ProcessFigures.ownCPUSeconds, ProcessFigures.ownDiskBytes)
+        try body()
+        return Cost(
+            wallSeconds: Double((BootClock.now - before.0).wholeNanoseconds) / 1e9,
+            cpuSeconds: ProcessFigures.ownCPUSeconds - before.1, diskBytes: ProcessFigures.ownDiskBytes - before.2)
     }
 
     /// The readings of meters whose values never stand still.

@@ -1,7 +1,7 @@
 internal import Posix
 internal import Spooling
 
-/// Committed readings at 1, 10, 100 and 1000 a commit, in turns with C and bare SQLite.
+/// Readings committed at 1, 10, 100 and 1000 a commit, in turns with C and bare SQLite; then leased and settled.
 struct SpoolComparison {
     /// The C program, compiled from scripts/bench.d/spool.c.
     let baseline: String
@@ -19,15 +19,20 @@ struct SpoolComparison {
                 let bare = try runBaseline(place + "-c", size, commits)
                 let own = try SpoolBench.run(directory: place, readingsPerCommit: size, commits: commits)
                 results.append(own)
-                ratios.append(own.wallSeconds / bare)
+                ratios.append(own.append.wallSeconds / bare)
                 LabFile.remove(folder: place)
                 LabFile.remove(folder: place + "-c")
             }
+            let readings = Double(results[0].readings)
             var line = BenchLine(bench: "spool", case: "\(size) a commit")
-            line.add("readings_per_second", results.map { Double($0.readings) / $0.wallSeconds }.median)
-            line.add("cpu_us_per_reading", results.map { $0.cpuSeconds * 1e6 / Double($0.readings) }.median)
-            line.add("disk_bytes_per_reading", results.map { Double($0.diskBytes) / Double($0.readings) }.median)
+            line.add("readings_per_second", readings / results.map(\.append.wallSeconds).median)
+            line.add("cpu_us_per_reading", results.map(\.append.cpuSeconds).median * 1e6 / readings)
+            line.add("disk_bytes_per_reading", results.map { Double($0.append.diskBytes) }.median / readings)
             line.add("ratio_to_c", ratios.median)
+            line.add("lease_readings_per_second", readings / results.map(\.lease.wallSeconds).median)
+            line.add("lease_cpu_us_per_reading", results.map(\.lease.cpuSeconds).median * 1e6 / readings)
+            line.add("settle_readings_per_second", readings / results.map(\.settle.wallSeconds).median)
+            line.add("settle_cpu_us_per_reading", results.map(\.settle.cpuSeconds).median * 1e6 / readings)
             return line.text
         }
     }

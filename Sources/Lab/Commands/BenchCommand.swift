@@ -5,7 +5,7 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Flash.self, Load.self, Pulses.self])
+        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Flash.self, Start.self, Load.self, Pulses.self])
 
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
@@ -37,7 +37,8 @@ struct BenchCommand: ParsableCommand {
     }
 
     struct Spool: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Committed readings, beside C and bare SQLite.")
+        static let configuration = CommandConfiguration(
+            abstract: "Readings committed, beside C and bare SQLite; leased, settled.")
         @Option(help: "The C program spool.") var baseline: String
         @Option(help: "A folder on the disk to measure.") var folder: String
 
@@ -54,6 +55,16 @@ struct BenchCommand: ParsableCommand {
 
         func run() throws {
             try FlashBench(baseline: baseline, folder: folder).run { Output.line($0) }
+        }
+    }
+
+    struct Start: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "From exec to the first request, with nothing and with millions of readings waiting.")
+        @Option(help: "A folder on the disk to measure; 200 MB are needed.") var folder: String
+
+        func run() throws {
+            try StartBench(folder: folder).run { Output.line($0) }
         }
     }
 
