@@ -1,6 +1,7 @@
 /// Decides which poll of a bus is next, aligned to UTC: a poll every 10 s happens at :00, :10, :20 …
 ///
-/// Slots are multiples of the interval since 1970 in UTC. A poll that comes too late for a slot takes the current one;
+/// Slots are multiples of the interval since 1970 in UTC. The slot that runs at the start is taken at once: nobody waits a
+/// quarter of an hour to see whether a meter answers. A poll that comes too late for a slot takes the current one;
 /// the slots it missed are overruns, counted, never made up for. When the wall clock steps, the schedule realigns to
 /// the new time and goes on with the next slot; a step causes neither a burst nor an overrun.
 ///
@@ -98,18 +99,18 @@ public struct PollSchedule: Hashable, Sendable {
         entries[entry].due = slot(of: entry)
     }
 
-    /// Sets every entry to the next slot at the start and after a step of the wall clock.
+    /// Sets every entry to the slot that runs at the start, and to the next after a step of the wall clock.
     private mutating func align(to utc: Timestamp, offset new: ClockOffset) {
         defer { offset = new }
         if let offset, abs(new.nanoseconds - offset.nanoseconds) < Self.step { return }
         let isStart = offset == nil
         for index in intervals.indices {
             let interval = isStart ? intervals[index] : entries[index].interval
-            let due = Self.slot(at: utc, interval) + interval
+            let running = Self.slot(at: utc, interval)
             if isStart {
-                entries.append(Entry(interval: interval, due: Timestamp(milliseconds: due)))
+                entries.append(Entry(interval: interval, due: Timestamp(milliseconds: running)))
             } else {
-                entries[index].due = Timestamp(milliseconds: due)
+                entries[index].due = Timestamp(milliseconds: running + interval)
             }
         }
     }

@@ -224,8 +224,8 @@ extension BusSessionTests {
             case .probe, .connect: Issue.record("nothing is away")
             }
         }
-        #expect(joint.prefix(4) == [[0], [0, 1], [0], [0, 1]] && joint.contains([0, 1, 2]))
-        #expect(joint.count == 61 || joint.count == 60, "never twice in a second")
+        #expect(joint.prefix(4) == [[0, 1, 2], [0], [0, 1], [0]] && joint.dropFirst().contains([0, 1, 2]))
+        #expect(joint.count == 61, "never twice in a second")
         #expect((0..<3).allSatisfy { session.overruns(of: $0) == 0 })
     }
 
@@ -233,6 +233,7 @@ extension BusSessionTests {
         let entries = [BusSession.Entry(unit: 0, interval: .seconds(1)), .init(unit: 1, interval: .seconds(60))]
         var session = BusSession(entries: entries, unitCount: 2)
         let begin = Instant(nanoseconds: 0)
+        for _ in entries { _ = session.next(at: begin, offset: Self.offset) }
         #expect(session.next(at: begin, offset: Self.offset) == .wait(until: begin + .seconds(1)))
         #expect(session.delayed(at: begin + .milliseconds(900), offset: Self.offset) == (0, 0))
         #expect(session.delayed(at: begin + .milliseconds(1900), offset: Self.offset) == (1, 0))

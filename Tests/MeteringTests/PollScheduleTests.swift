@@ -23,16 +23,27 @@ import Testing
 
     @Test func pollsAreAlignedToTheClock() {
         var rig = Rig(10_000)
-        #expect(rig.next(at: 3_000) == rig.wait(10_000))
+        #expect(rig.next(at: 3_000) == .poll(entry: 0), "the slot that runs")
+        #expect(rig.next(at: 3_100) == rig.wait(10_000))
         #expect(rig.next(at: 10_000) == .poll(entry: 0))
         #expect(rig.next(at: 10_150) == rig.wait(20_000))
         #expect(rig.next(at: 20_001) == .poll(entry: 0))
         #expect(rig.schedule.overruns(of: 0) == 0)
     }
 
+    /// A meter that is read each quarter of an hour is read at the start as well: somebody may stand before it.
+    @Test func nobodyWaitsForTheFirstSlot() {
+        var rig = Rig(900_000, 10_000)
+        #expect(rig.next(at: 123_456) == .poll(entry: 0))
+        #expect(rig.schedule.slot(of: 0) == Timestamp(milliseconds: rig.wall))
+        #expect(rig.next(at: 123_456) == .poll(entry: 1))
+        #expect(rig.next(at: 123_456) == rig.wait(130_000))
+        #expect(rig.schedule.overruns(of: 0) == 0 && rig.schedule.overruns(of: 1) == 0)
+    }
+
     @Test func missedSlotsAreCountedAndNeverMadeUpFor() {
         var rig = Rig(1_000)
-        #expect(rig.next(at: 0) == rig.wait(1_000))
+        #expect(rig.next(at: 0) == .poll(entry: 0))
         #expect(rig.next(at: 4_500) == .poll(entry: 0))
         #expect(rig.next(at: 4_600) == rig.wait(5_000))
         #expect(rig.schedule.overruns(of: 0) == 3)
@@ -40,6 +51,7 @@ import Testing
 
     @Test func theLongestWaitingComesFirst() {
         var rig = Rig(1_000, 2_000, 1_000)
+        for entry in [1, 0, 2] { #expect(rig.next(at: 100) == .poll(entry: entry)) }
         #expect(rig.next(at: 100) == rig.wait(1_000))
         #expect(rig.next(at: 2_000) == .poll(entry: 0))
         #expect(rig.next(at: 2_000) == .poll(entry: 2))
@@ -50,6 +62,7 @@ import Testing
     @Test(arguments: [3_600_000 as Int64, -3_600_000, 3_601_234, -5_000])
     func aStepOfTheClockRealignsWithoutABurst(step: Int64) {
         var rig = Rig(10_000)
+        #expect(rig.next(at: 0) == .poll(entry: 0))
         #expect(rig.next(at: 0) == rig.wait(10_000))
         #expect(rig.next(at: 10_000) == .poll(entry: 0))
         rig.wall += step
@@ -64,7 +77,7 @@ import Testing
     /// A clock that is slewed back by a few milliseconds right after a poll must not make the same slot due again.
     @Test func slewingDoesNotRepeatASlot() {
         var rig = Rig(1_000)
-        #expect(rig.next(at: 0) == rig.wait(1_000))
+        #expect(rig.next(at: 0) == .poll(entry: 0))
         #expect(rig.next(at: 1_000) == .poll(entry: 0))
         rig.wall -= 5
         #expect(rig.next(at: 1_001) == rig.wait(2_005))
