@@ -143,12 +143,6 @@ public final class SpoolStore {
         }
     }
 
-    /// Writes what the log holds into the file, and empties it: after a sync that failed nobody knows what of the log is
-    /// on the disk, however whole it looks in memory (Rebello et al., USENIX ATC 2020).
-    func rewriteLog() throws(SpoolError) {
-        try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)", operation: "write the log into the file")
-    }
-
     // MARK: - Beside
 
     /// Writes the sidecar: how far the spool is, and the totals of pulses. Once a minute, and at a clean end.
