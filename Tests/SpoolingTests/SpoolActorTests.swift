@@ -25,6 +25,11 @@ import Testing
             noted.value = self
         }
 
+        /// Of the events those that tell of commits that fail, and go through again.
+        var failures: [String] {
+            events.withLock { $0.filter { $0.hasPrefix("failing") || $0.hasPrefix("recovered") } }
+        }
+
         /// Gives readings of `points` to the intake.
         func put(_ points: [PointID]) {
             #expect(intake.promise(points.count))
@@ -72,7 +77,9 @@ import Testing
     }
 
     /// A card that goes bad under a running agent: it goes on with what can be read, and says so.
-    @Test("vector #18336: damage under a running agent is mended, not a reason to end") func damageWhileItRuns() async throws {
+    @Test("vector #18336: damage under a running agent is mended, not a reason to end") func damageWhileItRuns()
+        async throws
+    {
         let running = try Running()
         let ids = try await running.spool.identify((0..<100).map { "meter/p\($0)" })
         let points = ids.values.sorted()
@@ -121,7 +128,7 @@ import Testing
         let gaps = try reader.gaps(atMost: 99)
         let missing = (1...Int64(6000)).filter { !seen.contains($0) }
         #expect(missing.allSatisfy { number in gaps.contains { ($0.first...$0.last).contains(number) } }, "\(gaps)")
-        #expect(seen.count > 1000 && !missing.isEmpty)
+        #expect(seen.count > 1000 && !missing.isEmpty, "\(seen.count) seen, \(gaps), \(bytes.count) bytes")
         await running.end()
     }
 
@@ -150,11 +157,11 @@ import Testing
         while running.spool.status.error?.code != .full { try await Task.sleep(for: .milliseconds(10)) }
         running.put([point])
         #expect(running.intake.fill.waiting >= 1)
-        #expect(running.events.withLock { $0.count } == 1, "told once, not at every commit")
+        #expect(running.failures.count == 1, "told once, not at every commit")
         try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(10)), uplinks: ["city"])
         while running.spool.status.statistics.committed < 2 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(running.spool.status.error == nil)
-        #expect(running.events.withLock { $0.count } == 2)
+        #expect(running.failures.count == 2)
         await running.end()
     }
 
