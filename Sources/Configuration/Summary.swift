@@ -126,7 +126,7 @@ private struct SummaryText {
                 "limit \(Span.text(bytes: spool.maximumBytes))", "leaves \(Span.text(bytes: spool.freeBytes)) free",
                 "commit every \(Span.text(spool.commitInterval))",
                 "history \(Span.text(spool.history))",
-            ])
+            ] + (spool.clockWait == WallClock.patience ? [] : ["clock wait \(Span.text(spool.clockWait))"]))
     }
 
     // MARK: Words

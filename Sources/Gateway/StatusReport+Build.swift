@@ -13,7 +13,7 @@ extension StatusReport {
     init(
         configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
         intake: Intake,
-        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, offset: ClockOffset
+        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, clock: WallClock
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         let fill = intake.fill
@@ -21,8 +21,11 @@ extension StatusReport {
         version = PartheVersion.text
         gateway = configuration.gateway.id
         process = getpid()
-        time = offset.timestamp(of: now).description
+        let wall = clock.last?.offset ?? ClockOffset(nanoseconds: 0)
+        let offset = clock.known.history.best?.offset ?? wall
+        time = wall.timestamp(of: now).description
         uptimeMilliseconds = (now - started).wholeMilliseconds
+        self.clock = Clock(clock, waiting: statistics.waitingForClock, now: now)
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
         self.inputs = configuration.inputs.compactMap { settings in
@@ -43,7 +46,10 @@ extension StatusReport {
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
             var state = status.words
-            if status.condition == .idle, undelivered > 0 { state = "readings are being delivered" }
+            if status.condition == .idle, undelivered > 0 {
+                let isHeld = statistics.waitingForClock >= undelivered
+                state = isHeld ? "readings wait for the clock" : "readings are being delivered"
+            }
             // Nothing is sent before its mark is on disk.
             if spool.error != nil, status.condition == .delivering { state = "waits for the spool" }
             return Uplink(
@@ -52,6 +58,10 @@ extension StatusReport {
                 healthy: status.trouble == nil, undelivered: undelivered, delivered: UInt64(status.counts.delivered),
                 rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
                 conflicts: UInt64(status.counts.conflicts),
+                clockAheadMilliseconds: status.platformTime.map { time in
+                    let lead = time.lead(over: offset)
+                    return ((lead.lowerBound + lead.upperBound) / 2).wholeMilliseconds
+                },
                 lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
                 hint: status.trouble?.hint)
         }
@@ -59,7 +69,17 @@ extension StatusReport {
             Event(time: $0.time(offset).description, subject: $0.subject, kind: $0.kind, text: $0.text)
         }
         problems = []
-        problems = findProblems()
+        problems = findProblems() + self.clock.problems(latestGiven: statistics.latestGiven, now: now)
+        for (settings, status) in zip(configuration.uplinks, uplinks) {
+            guard let ahead = status.platformTime?.discrepancy(from: offset) else { continue }
+            let words = ahead < .zero ? "\((.zero - ahead).rounded) behind" : "\(ahead.rounded) ahead of"
+            problems.append(
+                Problem(
+                    what: "uplink \(settings.id): the platform's clock is \(words) the gateway's",
+                    hint: clock.known.history.best?.standing == .synchronised
+                        ? "the gateway's is synchronised: tell the platform's operator"
+                        : "set the gateway's right: time comes from the network (timedatectl status), or date -s"))
+        }
         if let refusal {
             problems.append(
                 Problem(

@@ -78,6 +78,7 @@ public actor Spool {
     /// Whether `run()` has ended: the file is closed and stays so.
     private var hasEnded = false
     private nonisolated let shared: Mutex<Status>
+    private nonisolated let time: Mutex<KnownTime>
     private nonisolated let isStopping = Atomic(false)
     /// Whether something waits that has to be committed within a second.
     private nonisolated let isUrgent = Atomic(false)
@@ -105,12 +106,15 @@ public actor Spool {
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(SpoolError) {
         var status = Status(statistics: SpoolStatistics())
+        var known = KnownTime()
+        var before: Timestamp?
         do throws(SpoolError) {
             let store = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
             status.statistics = try store.statistics()
             status.events = try store.events(atMost: Self.shownEvents)
             status.mending = store.mending
+            (known, before) = (store.knownTime, store.timeBeforeBoot)
             self.store = store
         } catch {
             guard error.isOfDisk else { throw error }
@@ -118,6 +122,8 @@ public actor Spool {
             failingSince = BootClock.now
         }
         shared = Mutex(status)
+        time = Mutex(known)
+        timeBeforeBoot = before
         self.directory = directory
         self.settings = settings
         self.uplinks = uplinks
@@ -129,6 +135,19 @@ public actor Spool {
     /// What the spool is doing. Never waits for the disk.
     public nonisolated var status: Status {
         shared.withLock { $0 }
+    }
+
+    /// The newest time known from before this boot; nil when nothing is.
+    public nonisolated let timeBeforeBoot: Timestamp?
+
+    /// What is known of this boot's clock; at first what an earlier run knew.
+    public nonisolated var knownTime: KnownTime {
+        time.withLock { $0 }
+    }
+
+    /// Takes what is known of this boot's clock from now on.
+    public nonisolated func know(_ new: KnownTime) {
+        time.withLock { $0 = new }
     }
 
     /// Calls `body` after each commit that brought readings.
@@ -267,7 +286,8 @@ public actor Spool {
         let store = try opened()
         let found: Lease?
         do throws(SpoolError) {
-            found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
+            try store.know(knownTime)
+            found = try store.lease(uplink: uplink, maximumReadings: maximumReadings)
         } catch {
             distrust(error)
             throw error
@@ -398,6 +418,7 @@ public actor Spool {
                 }
                 self.unsure = nil
             }
+            try store.know(knownTime)
             if admission.step != .normal || lastCommit - lastMeasurement >= Self.measurementInterval {
                 try makeRoom(in: store)
             }
@@ -426,14 +447,14 @@ public actor Spool {
     private func append(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
         for _ in 0..<Self.reliefsForRoom {
             do throws(SpoolError) {
-                return try store.append(content, offset: BootClock.offset)
+                return try store.append(content)
             } catch {
                 guard error.code == .full else { throw error }
-                let relief = try store.relieve(at: .drop, by: rules, offset: BootClock.offset)
+                let relief = try store.relieve(at: .drop, by: rules)
                 guard relief != nil else { throw error }
             }
         }
-        try store.append(content, offset: BootClock.offset)
+        try store.append(content)
     }
 
     /// Sees how full the spool is, and does what the plan for that says.
@@ -446,9 +467,7 @@ public actor Spool {
                 onEvent(.admission(change))
                 try store.note(change.word, change.text)
             }
-            guard admission.step != .normal,
-                try store.relieve(at: admission.step, by: rules, offset: BootClock.offset) != nil
-            else { return }
+            guard admission.step != .normal, try store.relieve(at: admission.step, by: rules) != nil else { return }
         }
     }
 

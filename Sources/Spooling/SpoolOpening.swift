@@ -87,7 +87,7 @@ struct SpoolOpening {
         _ = try SpoolRow.read(from: connection)
         let keys = try archive.pointKeys()
         _ = try archive.shapes(pointCount: keys.count)
-        for table in [SealedTable.boot, .frozen, .uplink, .delivery, .memory] {
+        for table in [SealedTable.boot, .clock, .frozen, .uplink, .delivery, .memory] {
             try connection.rows(table) { (_) throws(SpoolError) in true }
         }
         for chunk in [try archive.header(from: 0), try archive.header(through: .max)] {
@@ -274,6 +274,7 @@ struct SpoolOpening {
         }
         for row in rows.rows(of: .boot) where try archive.boot(row[0].integer) == nil {
             try connection.write(row, to: .boot)
+            for entry in rows.rows(of: .clock) where entry[0] == row[0] { try connection.write(entry, to: .clock) }
         }
         let insert = try connection.statement("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
         for chunk in chunks {

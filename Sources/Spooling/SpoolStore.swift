@@ -9,11 +9,11 @@
 // - Start-up, memory and each call cost the same however many readings wait: counts are differences of sequence numbers.
 // - One agent at a time (SpoolLock); others may look (SpoolReader), also with the sqlite3 shell.
 //
-// FORMAT, version 1, and 2 once there was a text in it: an SQLite database, application_id "PRTH", user_version 1 or 2,
-// page_size 1024, no auto_vacuum: freed pages are used again, the file does not shrink. Version 2 differs in this only:
-// shapes may have columns of texts. The commit that brings the first one sets it.
+// FORMAT, version 3: an SQLite database, application_id "PRTH", user_version 3, page_size 1024, no auto_vacuum: freed
+// pages are used again, the file does not shrink. Each row carries a checksum (SealedRow.swift; chunks and shapes in their
+// body). Earlier versions are brought forward at the opening (Migration.swift).
 //   spool       one row: the random id that makes sequence numbers unique in the world; how often it was opened;
-//               readings ever quarantined, readings found damaged
+//               readings ever quarantined, found damaged and dropped (SpoolRow.swift)
 //   point       the dictionary: point keys by number, each with a note (JSON) of what it measures, for the time when
 //               the configuration no longer has it. Never deleted, at most 65536
 //   shape       which points come together in a poll and how their values are written (Shape.swift); with CRC
@@ -21,14 +21,20 @@
 //               readings of a chunk are numbered on. `earliest`, `latest`: instants on the boot clock, ns; `stored`: bytes
 //               of all bodies up to and with this one. The body's CRC-32C covers the row. The newest chunk is never
 //               deleted: it carries the sequence on
-//   boot        the boots that readings were taken in, each with its last known clock offset
-//   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift); with a boot's
-//               instants it gives the phenomenon times, so freezing rewrites no chunk
+//   boot        the boots that readings were taken in: the best offset of its clock and how far that can be relied on
+//               (`standing`: 0 unknown, 1 restored, 2 set, 3 synchronised), its first reading, the least that its offset
+//               can be (`low`)
+//   clock       the settings that the clock had in each boot: from which instant on, offset, standing, by whom, whether
+//               it was a leap second (ClockHistory.swift)
+//   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift,
+//               SpoolStore+Times.swift, SpoolStore+Bounds.swift); with a boot's instants it gives the phenomenon times, so
+//               freezing rewrites no chunk. `raised`: why they are in doubt (0: they are not), `low`, `high`: the offsets between which the
+//               truth lies
 //   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names; `doubtful`: the newest
 //               reading when the name appeared, up to which its platform is asked before it is sent anything
 //   delivery    per uplink the settled ranges (settled 1) and the windows in flight (settled 0) (Progress.swift)
 //   quarantine  readings that a platform refused for good; the newest 10 000 are kept
-//   damage      chunks that could not be read back, and why; the newest 10 000 are kept
+//   gap         readings that are not there any more, and why (Gap.swift); the newest 10 000 are kept
 //   remark      what is delivered beside the value of a reading (by its sequence number): members of a JSON object, and
 //               the instants between which it was gathered, where it stands for several
 //   memory      what the agent has to remember over a restart, by name: serial numbers of meters, stands of counters
@@ -37,6 +43,7 @@
 //               the chunks held add up to, it is the audit
 //
 // FLOW
+//   know ─▶ what is known of the clock ─ next append commits ─▶ clock, boot
 //   append ─▶ chunk (time open) ─ lease ─▶ frozen + delivery (mark) ─ next append commits both ─▶ isDurable ─▶ sent
 //   settle ─▶ delivery (settled) ─ next append commits ─▶ settled by all uplinks ─▶ history ─▶ total, chunk deleted
 // After a restart, windows whose mark was committed and whose settlement was not come first, with the same readings and
@@ -46,9 +53,11 @@
 // settings for file and log together, of which history takes half at most. A full spool still takes marks, settlements
 // and quarantine rows. A call waits at most 2 s for a lock that another program holds.
 //
-// NOT PROMISED: a damaged chunk is skipped, listed and counted; a file that SQLite cannot read is refused, not repaired.
-// Nothing protects against a disk that lies about having written. A backward step of the clock squeezes times together
-// (FrozenTimes.swift). The time that a reading gets is only as true as the clock at its first lease.
+// NOT PROMISED: a damaged chunk is skipped, listed and counted; of a file that SQLite cannot read, what can be found is
+// rescued (SpoolOpening.swift). Where a boot's row is lost, its times lie between those of its neighbours, as uncertain.
+// Nothing protects against a disk that lies about having written. Where a clock that ran ahead is set back, times are
+// squeezed together until it has caught up (FrozenTimes.swift). The time that a reading gets is only as true as what was
+// known of the clock at its first lease (WallClock.swift).
 internal import CSQLite
 public import Metering
 
@@ -157,7 +166,7 @@ public final class SpoolStore {
         sidecar.next = state.nextSequence
         sidecar.ceiling = sidecar.next + max(Self.leastReserve, 2 * since)
         sidecar.undelivered = undelivered.values.max() ?? 0
-        (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.offset)
+        (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.isKnown ? state.boot.offset : 0)
         if let totals = try? archive.totals() { sidecar.totals = totals }
         sidecar.write(in: directory, waits: waits)
     }

@@ -35,8 +35,8 @@ struct Model {
             }
             if !readings.isEmpty { uplinks[name]!.append(.free) }
         }
-        guard !readings.isEmpty else { return }
         bootOffsets[boot] = offset
+        guard !readings.isEmpty else { return }
         chunks.append(rows.count..<rows.count + readings.count)
         rows += readings.map { Row(reading: $0, boot: boot, time: nil) }
     }

@@ -21,6 +21,7 @@ import Testing
                 noted.value?.events.withLock { $0.append("\(event)") }
             }
             self.spool = spool
+            spool.know(KnownTime(BootClock.offset))
             run = Task.detached { await spool.run() }
             noted.value = self
         }
@@ -262,6 +263,7 @@ import Testing
                 intake: intake
             ) { event in if case .opened = event { isOpened.store(true, ordering: .relaxed) } }
             #expect(spool.status.error?.isOfDisk == true)
+            spool.know(KnownTime(BootClock.offset))
             let run = Task.detached { await spool.run() }
             let early = try await spool.identify(["b", "a"])
             let numbers = [try #require(early["a"]), try #require(early["b"])]

@@ -23,15 +23,15 @@ public enum SpoolBench {
         directory: String, readingsPerCommit: Int, commits: Int, delivering: Bool = false,
         settings: SpoolSettings = SpoolSettings()
     ) throws(SpoolError) -> Result {
-        let offset = BootClock.offset
         var load = Load(readings: readingsPerCommit)
         let store = try SpoolStore(
             directory: directory, settings: settings, uplinks: delivering ? ["city"] : [], bootID: "bench")
+        try store.know(KnownTime(BootClock.offset))
         let points = try store.identify(load.keys)
         // The shapes are in the dictionary before the clock starts.
-        try store.append(load.next(points), offset: offset)
+        try store.append(load.next(points))
         let before = (wall: BootClock.now, cpu: ProcessFigures.ownCPUSeconds, disk: diskBytes())
-        try commit(commits, of: &load, points, to: store, delivering: delivering, offset: offset)
+        try commit(commits, of: &load, points, to: store, delivering: delivering)
         return (
             Double((BootClock.now - before.wall).wholeNanoseconds) / 1e9, ProcessFigures.ownCPUSeconds - before.cpu,
             diskBytes() - before.disk, readingsPerCommit * commits
@@ -39,15 +39,14 @@ public enum SpoolBench {
     }
 
     private static func commit(
-        _ commits: Int, of load: inout Load, _ points: [PointID], to store: consuming SpoolStore, delivering: Bool,
-        offset: ClockOffset
+        _ commits: Int, of load: inout Load, _ points: [PointID], to store: consuming SpoolStore, delivering: Bool
     ) throws(SpoolError) {
         var open: LeaseID?
         for _ in 0..<commits {
-            try store.append(load.next(points), offset: offset)
+            try store.append(load.next(points))
             guard delivering else { continue }
             if let open { try store.settle(open, rejected: []) }
-            open = try store.lease(uplink: "city", maximumReadings: 65_536, offset: offset)?.id
+            open = try store.lease(uplink: "city", maximumReadings: 65_536)?.id
         }
     }
 

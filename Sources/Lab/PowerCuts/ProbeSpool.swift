@@ -27,7 +27,9 @@ enum ProbeSpool {
     }
 
     static func open(_ folder: String, boot: String) throws(SpoolError) -> SpoolStore {
-        try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: uplinks, bootID: boot)
+        let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: uplinks, bootID: boot)
+        try store.know(KnownTime(offset))
+        return store
     }
 
     // MARK: Writing
@@ -49,7 +51,7 @@ enum ProbeSpool {
         for commit in 1...commits {
             let last = promise.committed + Int64.random(in: 1...60, using: &random)
             let readings = (promise.committed + 1...last).map { reading($0, of: points) }
-            try store.append(Intake.Content(readings: readings, memory: [total: "\(last)"]), offset: offset)
+            try store.append(Intake.Content(readings: readings, memory: [total: "\(last)"]))
             promise.committed = last
             // What was settled before this commit, it has taken along.
             promise.settled = promise.settling
@@ -62,7 +64,7 @@ enum ProbeSpool {
                 }
                 lease = nil
             }
-            if lease == nil { lease = try store.lease(uplink: uplinks[0], maximumReadings: 200, offset: offset) }
+            if lease == nil { lease = try store.lease(uplink: uplinks[0], maximumReadings: 200) }
             try mark(promise)
             if commit % 50 == 0 {
                 // Leases and settlements that no commit took along end with the store. Closed before it is opened, as the
@@ -119,7 +121,7 @@ enum ProbeSpool {
             let audited = try store.audit().reduce(0) { $0 + $1.digest.count + $1.unfrozen }
             expect(audited == UInt64(statistics.committed), "the audit counts \(audited)")
             var next: Int64 = 1
-            while let lease = try store.lease(uplink: uplinks[1], maximumReadings: 65_536, offset: offset) {
+            while let lease = try store.lease(uplink: uplinks[1], maximumReadings: 65_536) {
                 for found in lease.readings {
                     let expected = reading(next, of: points)
                     let isRight =
@@ -132,11 +134,11 @@ enum ProbeSpool {
                 }
             }
             expect(next == statistics.committed + 1, "\(next - 1) readings of \(statistics.committed)")
-            if let lease = try store.lease(uplink: uplinks[0], maximumReadings: 200, offset: offset) {
+            if let lease = try store.lease(uplink: uplinks[0], maximumReadings: 200) {
                 let first = lease.readings.first?.sequence.rawValue ?? 0
                 expect(first == settled + 1, "\(uplinks[0]) goes on with \(first) after \(settled)")
             }
-            try store.append([reading(next, of: points)], offset: offset)
+            try store.append([reading(next, of: points)])
             let after = try store.statistics().committed
             expect(after == next, "\(after) readings after one more than \(next - 1)")
         } catch {
