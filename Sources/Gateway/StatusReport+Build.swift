@@ -13,7 +13,7 @@ extension StatusReport {
     init(
         configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
         intake: Intake,
-        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, offset: ClockOffset
+        uplinks: [UplinkStatus], refusal: Refusal?, written: Int64?, started: Instant, now: Instant, offset: ClockOffset
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         let fill = intake.fill
@@ -22,7 +22,8 @@ extension StatusReport {
         gateway = configuration.gateway.id
         process = getpid()
         time = offset.timestamp(of: now).description
-        uptimeMilliseconds = (now - started).wholeMilliseconds
+        let uptime = (now - started).wholeMilliseconds
+        uptimeMilliseconds = uptime
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
         self.inputs = configuration.inputs.compactMap { settings in
@@ -38,7 +39,8 @@ extension StatusReport {
             commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
             damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
-            mended: spool.mending?.text)
+            mended: spool.mending?.text,
+            writtenBytesPerDay: written.flatMap { Self.perDay($0, over: uptime) })
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
@@ -66,6 +68,12 @@ extension StatusReport {
                     what: "configuration: refused \((now - refusal.time).rounded) ago, the one before goes on: "
                         + refusal.reason, hint: refusal.hint))
         }
+    }
+
+    /// What `bytes` in a time come to in a day; nil where the time is too short to tell.
+    static func perDay(_ bytes: Int64, over milliseconds: Int64) -> Int64? {
+        guard milliseconds >= 60_000 else { return nil }
+        return Int64(clamping: Int((Double(bytes) * 86_400_000 / Double(milliseconds)).rounded()))
     }
 
     /// A new configuration that was not taken.
@@ -148,7 +156,7 @@ extension StatusReport {
         if spool.quarantined > 0 {
             add(
                 "spool: \(spool.quarantined) readings were refused by a platform and are set aside",
-                "the reasons stand in the spool's table `quarantine`")
+                "`parthe spool quarantine` lists them with the reasons")
         }
         return found
     }
