@@ -1,13 +1,26 @@
 internal import Metering
 
-/// Reads the chunks of a file that an agent may be writing to: what is new in its dictionary since is looked up, and a row
-/// that is not what was written stops nothing.
+/// Reads the chunks of a file that an agent may be writing to: what is new in its dictionary since is looked up, what was
+/// thinned meanwhile is found again, and a row that is not what was written stops nothing.
 final class ChunkSource {
+    /// A chunk's row.
+    struct Row {
+        var header: ChunkHeader
+        /// Whether its numbers are possible; whether its checksum fits is seen when it is read.
+        var isSound: Bool
+    }
+
     let archive: Archive
     private(set) var keys: [String] = []
     private var book = ShapeBook()
     private var boots: [Int64: Boot] = [:]
     private var range: FrozenRange?
+    /// Where the next page begins.
+    private var cursor: Int64 = 0
+    /// The last row of the page before, where its numbers say nothing of where the next begins.
+    private var unbelieved: Int64?
+    /// The last chunk that was passed and is whole.
+    private(set) var last: ChunkHeader?
 
     /// Reads the dictionary.
     init(_ archive: Archive) throws(SpoolError) {
@@ -20,28 +33,10 @@ final class ChunkSource {
         book = try archive.shapes(pointCount: keys.count)
     }
 
-    /// A chunk's row.
-    struct Row {
-        var header: ChunkHeader
-        /// Whether its numbers are possible; whether its checksum fits is seen when it is read.
-        var isSound: Bool
-    }
-
-    /// Where the next page begins.
-    private var cursor: Int64 = 0
-    /// The last row of the page before, where its numbers say nothing of where the next begins.
-    private var unbelieved: Int64?
+    // MARK: - Page by page
 
     /// Goes to a sequence number.
-    func go(to sequence: Int64) { (cursor, unbelieved) = (sequence, nil) }
-
-    /// What follows on what was passed.
-    func page(readings: Int64) throws(SpoolError) -> [Row] {
-        try rows(from: cursor, readings: readings, without: unbelieved)
-    }
-
-    /// Whether a row is of a chunk that was made of others of which some are passed: thinning did that meanwhile.
-    func overlaps(_ header: ChunkHeader) -> Bool { header.sequence < cursor }
+    func go(to sequence: Int64) { (cursor, unbelieved, last) = (sequence, nil, nil) }
 
     /// Goes on behind a row.
     ///
@@ -49,32 +44,74 @@ final class ChunkSource {
     func pass(_ header: ChunkHeader, isWhole: Bool) {
         unbelieved = isWhole ? nil : header.sequence
         cursor = max(cursor, isWhole ? header.last + 1 : header.sequence + 1)
+        if isWhole { last = header }
     }
 
-    /// The rows of chunks that have `sequence` or come after it, until there are `readings` of them, and at least one. A
-    /// chunk that thinning made meanwhile may begin before.
+    /// What follows on what was passed: rows of chunks until there are `readings` of them, and at least one.
+    ///
+    /// Thinning gives the readings that it leaves other numbers. Where the last chunk is not what it was, what follows is
+    /// found by its time (`isMoved`), and may begin with what was passed.
+    func page(readings: Int64) throws(SpoolError) -> (rows: [Row], isMoved: Bool) {
+        guard let last, try soundHeader(from: last.sequence) != last else {
+            return (try rows(from: cursor, readings: readings, without: unbelieved), false)
+        }
+        (cursor, unbelieved) = (try sequence(after: try runningTime(of: last) - 1), nil)
+        return (try rows(from: cursor, readings: readings), true)
+    }
+
+    /// The rows of chunks from a number on, until there are `readings` of them, and at least one.
     func rows(from sequence: Int64, readings: Int64, without other: Int64? = nil) throws(SpoolError) -> [Row] {
-        let statement = try archive.connection.statement(
-            """
-            SELECT sequence, count, boot, earliest, latest, stored FROM chunk
-            WHERE sequence >= coalesce((SELECT max(sequence) FROM chunk WHERE sequence <= ?1), ?1) ORDER BY sequence
-            """)
-        statement.bind(sequence)
+        let statement = try rows(from: sequence)
         defer { statement.reset() }
         var (rows, count) = ([Row](), Int64(0))
         while count < readings, try statement.step() {
-            let header = ChunkHeader(
-                sequence: statement.integer(0), counts: statement.integer(1), boot: statement.integer(2),
-                earliest: statement.integer(3), latest: statement.integer(4), stored: statement.integer(5))
-            let isSound = header.isSound
-            if header.sequence == other || header.sequence < sequence && (!isSound || header.last < sequence) {
-                continue
-            }
-            count += isSound ? header.count : 1
-            rows.append(Row(header: header, isSound: isSound))
+            let header = Self.header(of: statement)
+            if header.sequence == other { continue }
+            count += header.isSound ? header.count : 1
+            rows.append(Row(header: header, isSound: header.isSound))
         }
         return rows
     }
+
+    /// The sequence number of the first chunk with readings that were taken after a moment of the spool's running time,
+    /// which rises with the numbers.
+    func sequence(after moment: Int64) throws(SpoolError) -> Int64 {
+        let connection = archive.connection
+        var low = try connection.integer("SELECT min(sequence) FROM chunk") ?? 1
+        var high = (try connection.integer("SELECT max(sequence) FROM chunk") ?? 0) + 1
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let chunk = try soundHeader(from: middle) else { break }
+            if try runningTime(of: chunk) > moment { high = middle } else { low = max(chunk.last, middle) + 1 }
+        }
+        return try soundHeader(from: low)?.sequence ?? high
+    }
+
+    private func rows(from sequence: Int64) throws(SpoolError) -> Statement {
+        let statement = try archive.connection.statement(
+            "SELECT sequence, count, boot, earliest, latest, stored FROM chunk WHERE sequence >= ? ORDER BY sequence")
+        statement.bind(sequence)
+        return statement
+    }
+
+    /// The first row with possible numbers from a number on.
+    private func soundHeader(from sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        let statement = try rows(from: sequence)
+        defer { statement.reset() }
+        while try statement.step() {
+            let header = Self.header(of: statement)
+            if header.isSound { return header }
+        }
+        return nil
+    }
+
+    private static func header(of row: Statement) -> ChunkHeader {
+        ChunkHeader(
+            sequence: row.integer(0), counts: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
+            latest: row.integer(4), stored: row.integer(5))
+    }
+
+    // MARK: - A chunk
 
     /// Decodes a chunk; a fault is returned, and counts for all of it.
     func readings(of header: ChunkHeader) throws(SpoolError) -> (readings: [Reading], fault: ChunkFault?) {
@@ -106,5 +143,10 @@ final class ChunkSource {
         let boot = try archive.boot(header.boot)
         if let boot { boots[header.boot] = boot }
         return boot
+    }
+
+    /// The latest instant of a chunk, in the spool's running time.
+    func runningTime(of chunk: ChunkHeader) throws(SpoolError) -> Int64 {
+        chunk.latest + (try boot(of: chunk)?.age ?? 0)
     }
 }

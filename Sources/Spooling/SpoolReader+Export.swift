@@ -84,8 +84,10 @@ public final class SpoolExport {
     /// By point number − 1: whether it is wanted.
     private let isWanted: [Bool]
     private var isOver = false
-    /// The boot and the latest instant of the chunk before.
-    private var last: (boot: Int64, latest: Int64)?
+    /// Each point's last reading, and its boot: where what follows was thinned meanwhile, nothing is handed out twice.
+    private var lastInstants: [PointID: Instant] = [:]
+    private var lastBoot: Int64 = 0
+    private var mayRepeat = false
 
     init(_ archive: Archive, _ selection: ReadingSelection) throws(SpoolError) {
         self.archive = archive
@@ -110,7 +112,8 @@ public final class SpoolExport {
     public func page() throws(SpoolError) -> [ExportedReading]? {
         guard let numbers, !isOver else { return nil }
         return try archive.connection.snapshot { () throws(SpoolError) in
-            let rows = try source.page(readings: Self.pageReadings)
+            let (rows, isMoved) = try source.page(readings: Self.pageReadings)
+            mayRepeat = isMoved
             var page: [ExportedReading] = []
             isOver = rows.isEmpty
             for row in rows {
@@ -130,8 +133,6 @@ public final class SpoolExport {
         let header = row.header
         // For how many readings such a row stood is seen from the next.
         guard row.isSound else { return source.pass(header, isWhole: false) }
-        // What was thinned since the page before: the part behind what was handed out.
-        let passed = source.overlaps(header) && last?.boot == header.boot ? last?.latest : nil
         let range = try source.frozenRange(of: header)
         let boot = try source.boot(of: header)
         let clock = range.map(\.offset) ?? boot?.offset
@@ -148,11 +149,12 @@ public final class SpoolExport {
         source.pass(header, isWhole: true)
         missing += max(0, header.sequence - next) + (fault == nil ? 0 : header.count)
         next = header.last + 1
-        last = (header.boot, header.latest)
+        if header.boot != lastBoot { (lastBoot, lastInstants) = (header.boot, [:]) }
         let remarks = try remarks(of: header)
         let isDoubtful = range?.isRaised ?? (boot == nil || boot?.id == Boot.lost)
         for (index, reading) in readings.enumerated() {
-            if let passed, reading.instant.nanoseconds <= passed { continue }
+            if let last = lastInstants[reading.point], mayRepeat, reading.instant <= last { continue }
+            lastInstants[reading.point] = reading.instant
             let point = Int(reading.point.rawValue) - 1
             guard point < isWanted.count, isWanted[point], selection.wants(time(reading.instant)) else { continue }
             let sequence = header.sequence + Int64(index)

@@ -93,17 +93,13 @@ extension SpoolReader {
         guard let oldest = try archive.header(from: 0), let newest = try archive.header(through: .max) else {
             return nil
         }
-        let end = try runningTime(of: newest)
-        let start = end - Self.rateWindow.wholeNanoseconds
-        // The first chunk of the window: running time rises with the numbers.
-        var (low, high) = (oldest.sequence, newest.sequence)
-        while low < high {
-            let middle = low + (high - low) / 2
-            guard let chunk = try archive.header(from: middle) else { break }
-            if try runningTime(of: chunk) >= start { high = middle } else { low = chunk.last + 1 }
+        let source = try ChunkSource(archive)
+        let end = try source.runningTime(of: newest)
+        let start = try source.sequence(after: end - Self.rateWindow.wholeNanoseconds - 1)
+        guard let first = try archive.header(from: max(oldest.sequence, start)), first.sequence < newest.sequence else {
+            return nil
         }
-        guard let first = try archive.header(from: low), first.sequence < newest.sequence else { return nil }
-        let time = end - (try runningTime(of: first))
+        let time = end - (try source.runningTime(of: first))
         guard time >= Self.leastRateWindow.wholeNanoseconds else { return nil }
         // Numbers that damage left out were never given to a reading, or not for sure.
         let left = gaps.filter { $0.first > first.last && $0.reason != SpoolStore.dropReason }
@@ -112,7 +108,7 @@ extension SpoolReader {
         let bytes = newest.stored - first.stored
         guard readings > 0, bytes > 0 else { return nil }
         let seconds = Double(time) / 1e9
-        let sample = try sample(from: first, newest: newest)
+        let sample = try sample(from: first, newest: newest, source)
         let chunks = max(1, Double(readings) / max(1, sample.readingsPerChunk))
         let body = Double(bytes) / chunks
         return SpoolRate(
@@ -126,8 +122,9 @@ extension SpoolReader {
     }
 
     /// What came of which point in the newest chunks.
-    private func sample(from first: ChunkHeader, newest: ChunkHeader) throws(SpoolError) -> Sample {
-        let source = try ChunkSource(archive)
+    private func sample(
+        from first: ChunkHeader, newest: ChunkHeader, _ source: ChunkSource
+    ) throws(SpoolError) -> Sample {
         let rows = try source.rows(
             from: max(first.last + 1, newest.last - Self.sampledReadings + 1), readings: Self.sampledReadings)
         guard let start = rows.first?.header, start.isSound else { return Sample() }
@@ -148,7 +145,7 @@ extension SpoolReader {
         }
         // From the end of the chunk before: its readings are those since then.
         let before = try archive.header(through: start.sequence - 1) ?? start
-        let seconds = Double(try runningTime(of: newest) - runningTime(of: before)) / 1e9
+        let seconds = Double(try source.runningTime(of: newest) - source.runningTime(of: before)) / 1e9
         guard seconds > 0, chunks > 0 else { return Sample() }
         var points: [SpoolRate.Point] = []
         for (point, sum) in seen where Int(point.rawValue) <= source.keys.count {
@@ -166,8 +163,8 @@ extension SpoolReader {
     static func fileBytes(ofBody body: Double) -> Double {
         let page = Double(Schema.pageSize)
         // Five numbers beside the body and what says their sizes; then what says where in the page the row is, and its key.
-        let payload = body + 33
-        let around = 8.0
+        let payload = body + 25
+        let around = 7.0
         func share(_ local: Double) -> Double { page / max(1, ((page - 8) / (local + around)).rounded(.down)) }
         guard payload > page - 35 else { return share(payload) }
         // What does not fill a whole page more is in the table's own page, but for too much of it.

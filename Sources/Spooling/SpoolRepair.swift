@@ -23,7 +23,7 @@ extension SpoolStore {
     /// - Throws: `.held` while an agent has the spool; `.noSpace`; `.missing` where there is nothing.
     public static func repair(directory: String, reason: String) throws(SpoolError) -> SpoolMending {
         let path = SpoolFolder.file(in: directory)
-        try findAnything(directory)
+        try findDamaged(directory)
         let lock = try SpoolLock(directory: directory)
         // Held until this returns.
         defer { _ = lock }
@@ -48,7 +48,7 @@ extension SpoolStore {
     /// What a repair would keep, and what it would list as missing. Nothing is changed; a second file is made in the
     /// folder for temporary files, and is gone when this returns.
     public static func rehearseRepair(directory: String) throws(SpoolError) -> SpoolRemains {
-        try findAnything(directory)
+        try findDamaged(directory)
         if let holder = SpoolFolder.holder(of: directory) {
             throw SpoolError(
                 .held, operation: "repair", path: directory,
@@ -57,8 +57,14 @@ extension SpoolStore {
         return try SpoolReader.withRescue(of: SpoolFolder.file(in: directory), Sidecar.read(in: directory)) { $1 }
     }
 
-    private static func findAnything(_ directory: String) throws(SpoolError) {
+    /// Refuses what is no damage: another format, rights that are missing, nothing at all.
+    private static func findDamaged(_ directory: String) throws(SpoolError) {
         let path = SpoolFolder.file(in: directory)
+        do throws(SpoolError) {
+            _ = try SpoolReader(file: path)
+        } catch {
+            if [.newer, .older, .unreadable, .busy].contains(error.code) { throw error }
+        }
         guard ![path, path + "-wal", Sidecar.file(in: directory)].contains(where: File.exists) else { return }
         throw SpoolError(.missing, operation: "repair", path: path, detail: "there is no spool")
     }

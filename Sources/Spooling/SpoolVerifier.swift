@@ -176,7 +176,9 @@ final class SpoolVerifier {
         while !isOver {
             tell(.chunks(min(next, end + 1) - start, of: max(0, end - start + 1)))
             isOver = try archive.connection.snapshot { () throws(SpoolError) -> Bool in
-                let rows = try source.page(readings: 4096)
+                let (rows, isMoved) = try source.page(readings: 4096)
+                // Thinned since the last look: what follows has other numbers now.
+                if isMoved, let first = rows.first { next = min(next, first.header.sequence) }
                 for row in rows where row.header.sequence <= end {
                     try self.check(row, source, archive, next: &next, &holes)
                 }
@@ -197,7 +199,6 @@ final class SpoolVerifier {
             source.pass(header, isWhole: false)
             return result.add("its row has impossible numbers", at: place)
         }
-        let overlaps = source.overlaps(header)
         let (readings, fault) = try source.readings(of: header)
         // Of a row that is not what was written nothing is believed: what it stood for is missing.
         if fault == .checksum || fault == .truncated {
@@ -206,8 +207,7 @@ final class SpoolVerifier {
         }
         source.pass(header, isWhole: true)
         if header.sequence > next { holes.append(next...header.sequence - 1) }
-        // What was thinned since the last look begins before; no other chunk does.
-        if header.sequence < next, !overlaps || header.level == 0 {
+        if header.sequence < next {
             result.add("its numbers are those of the chunk before as well", at: place)
         }
         next = max(next, header.last + 1)
@@ -241,10 +241,7 @@ final class SpoolVerifier {
             for hole in all where hole.upperBound > known {
                 let hole = max(hole.lowerBound, known + 1)...hole.upperBound
                 let listed = gaps.filter { $0.first <= $0.last }.map { $0.first...$0.last }
-                // What was thinned meanwhile is in a chunk that begins before.
-                let chunk = try archive.header(through: hole.lowerBound)
-                let covered = chunk.flatMap { $0.last >= hole.lowerBound ? [$0.sequence...$0.last] : nil } ?? []
-                let count = hole.count(without: listed + covered)
+                let count = hole.count(without: listed + (try wholeChunks(in: hole, archive)))
                 if count > 0 {
                     result.add(
                         "\(count) readings are missing, and no gap tells of them",
@@ -258,6 +255,23 @@ final class SpoolVerifier {
                     at: "numbers \(given) to \(sidecar.next - 1)", readings: sidecar.next - given)
             }
         }
+    }
+
+    /// What chunks have of a range: what was thinned meanwhile is in others.
+    private func wholeChunks(in range: ClosedRange<Int64>, _ archive: Archive) throws(SpoolError) -> [ClosedRange<
+        Int64
+    >] {
+        let before = try archive.connection.statement("SELECT max(sequence) FROM chunk WHERE sequence <= ?")
+        before.bind(range.lowerBound)
+        let start = try before.step() ? before.integer(0) : range.lowerBound
+        before.reset()
+        var found: [ClosedRange<Int64>] = []
+        try archive.wholeHeaders(from: start) { (header) throws(SpoolError) in
+            guard header.sequence <= range.upperBound else { return false }
+            found.append(header.sequence...header.last)
+            return true
+        }
+        return found
     }
 
     /// Counts chunks whose checksum fits, where they cannot be decoded.
