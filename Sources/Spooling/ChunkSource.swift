@@ -47,16 +47,54 @@ final class ChunkSource {
         if isWhole { last = header }
     }
 
-    /// What follows on what was passed: rows of chunks until there are `readings` of them, and at least one.
-    ///
-    /// Thinning gives the readings that it leaves other numbers. Where the last chunk is not what it was, what follows is
-    /// found by its time (`isMoved`), and may begin with what was passed.
-    func page(readings: Int64) throws(SpoolError) -> (rows: [Row], isMoved: Bool) {
-        guard let last, try soundHeader(from: last.sequence) != last else {
-            return (try rows(from: cursor, readings: readings, without: unbelieved), false)
+    /// Some rows of chunks.
+    struct Page {
+        var rows: [Row]
+        /// Whether the last chunk is not what it was: thinning gave the readings that it left other numbers. What follows
+        /// was found by its time, and may begin with what was passed.
+        var isMoved = false
+        /// Numbers before these rows of which SQLite reads nothing.
+        var unreadable: ClosedRange<Int64>?
+    }
+
+    /// What follows on what was passed: rows of chunks until there are `readings` of them, and at least one; none at the end.
+    func page(readings: Int64) throws(SpoolError) -> Page {
+        do throws(SpoolError) {
+            guard let last, try soundHeader(from: last.sequence) != last else {
+                return Page(rows: try rows(from: cursor, readings: readings, without: unbelieved))
+            }
+            (cursor, unbelieved) = (try sequence(after: try runningTime(of: last) - 1), nil)
+            return Page(rows: try rows(from: cursor, readings: readings), isMoved: true)
+        } catch {
+            guard error.code == .damaged else { throw error }
+            return try pageBehindDamage(error, readings: readings)
         }
-        (cursor, unbelieved) = (try sequence(after: try runningTime(of: last) - 1), nil)
-        return (try rows(from: cursor, readings: readings), true)
+    }
+
+    /// Looks for the next number from which on SQLite reads something: rows stand in the order of their numbers, so that a
+    /// page that cannot be read takes a range of them.
+    private func pageBehindDamage(_ error: SpoolError, readings: Int64) throws(SpoolError) -> Page {
+        guard let end = try archive.connection.integer("SELECT max(sequence) FROM chunk"), cursor <= end else {
+            throw error
+        }
+        var (bad, step) = (cursor, Int64(1))
+        while !isReadable(bad + step) {
+            (bad, step) = (bad + step, 2 * step)
+            if bad > end { throw error }
+        }
+        var good = bad + step
+        while good - bad > 1 {
+            let middle = bad + (good - bad) / 2
+            if isReadable(middle) { good = middle } else { bad = middle }
+        }
+        let unreadable = cursor...max(cursor, good - 1)
+        (cursor, unbelieved, last) = (good, nil, nil)
+        return Page(rows: try rows(from: good, readings: readings), unreadable: unreadable)
+    }
+
+    private func isReadable(_ sequence: Int64) -> Bool {
+        do throws(SpoolError) { _ = try soundHeader(from: sequence) } catch { return error.code != .damaged }
+        return true
     }
 
     /// The rows of chunks from a number on, until there are `readings` of them, and at least one.
@@ -64,11 +102,16 @@ final class ChunkSource {
         let statement = try rows(from: sequence)
         defer { statement.reset() }
         var (rows, count) = ([Row](), Int64(0))
-        while count < readings, try statement.step() {
-            let header = Self.header(of: statement)
-            if header.sequence == other { continue }
-            count += header.isSound ? header.count : 1
-            rows.append(Row(header: header, isSound: header.isSound))
+        do throws(SpoolError) {
+            while count < readings, try statement.step() {
+                let header = Self.header(of: statement)
+                if header.sequence == other { continue }
+                count += header.isSound ? header.count : 1
+                rows.append(Row(header: header, isSound: header.isSound))
+            }
+        } catch {
+            // What comes before a page that cannot be read is there.
+            guard error.code == .damaged, !rows.isEmpty else { throw error }
         }
         return rows
     }

@@ -112,11 +112,11 @@ public final class SpoolExport {
     public func page() throws(SpoolError) -> [ExportedReading]? {
         guard let numbers, !isOver else { return nil }
         return try archive.connection.snapshot { () throws(SpoolError) in
-            let (rows, isMoved) = try source.page(readings: Self.pageReadings)
-            mayRepeat = isMoved
+            let found = try source.page(readings: Self.pageReadings)
+            mayRepeat = found.isMoved
             var page: [ExportedReading] = []
-            isOver = rows.isEmpty
-            for row in rows {
+            isOver = found.rows.isEmpty
+            for row in found.rows {
                 guard row.header.sequence <= numbers.upperBound else {
                     isOver = true
                     break

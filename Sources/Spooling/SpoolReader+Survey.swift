@@ -102,8 +102,10 @@ extension SpoolReader {
         let time = end - (try source.runningTime(of: first))
         guard time >= Self.leastRateWindow.wholeNanoseconds else { return nil }
         // Numbers that damage left out were never given to a reading, or not for sure.
-        let left = gaps.filter { $0.first > first.last && $0.reason != SpoolStore.dropReason }
-            .reduce(0) { $0 + max(0, $1.last - $1.first + 1 - $1.count) }
+        let left = gaps.filter {
+            $0.first > first.last && $0.last <= newest.last && $0.reason != SpoolStore.dropReason
+        }
+        .reduce(0) { $0 + max(0, $1.last - $1.first + 1 - $1.count) }
         let readings = newest.last - first.last - left
         let bytes = newest.stored - first.stored
         guard readings > 0, bytes > 0 else { return nil }

@@ -54,6 +54,7 @@ public struct SpoolVerification: Hashable, Sendable {
             if isDamage { more += 1 }
             return
         }
-        findings.append(Finding(what: what, place: place, readings: readings, isDamage: isDamage))
+        let finding = Finding(what: what, place: place, readings: readings, isDamage: isDamage)
+        if findings.last != finding { findings.append(finding) }
     }
 }

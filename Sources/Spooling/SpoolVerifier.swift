@@ -176,13 +176,17 @@ final class SpoolVerifier {
         while !isOver {
             tell(.chunks(min(next, end + 1) - start, of: max(0, end - start + 1)))
             isOver = try archive.connection.snapshot { () throws(SpoolError) -> Bool in
-                let (rows, isMoved) = try source.page(readings: 4096)
+                let page = try source.page(readings: 4096)
                 // Thinned since the last look: what follows has other numbers now.
-                if isMoved, let first = rows.first { next = min(next, first.header.sequence) }
-                for row in rows where row.header.sequence <= end {
+                if page.isMoved, let first = page.rows.first { next = min(next, first.header.sequence) }
+                if let numbers = page.unreadable {
+                    self.result.add(
+                        "SQLite cannot read them", at: "numbers \(numbers.lowerBound) to \(numbers.upperBound)")
+                }
+                for row in page.rows where row.header.sequence <= end {
                     try self.check(row, source, archive, next: &next, &holes)
                 }
-                return (rows.last?.header.sequence ?? .max) >= end
+                return (page.rows.last?.header.sequence ?? .max) >= end
             }
         }
         try checkHoles(holes, archive, next: next, sidecar)
@@ -238,6 +242,8 @@ final class SpoolVerifier {
             let known = max(row.forgotten, isCut ? (gaps.first?.first ?? 1) - 1 : 0)
             var all = holes
             if row.next > max(next, (last ?? 0) + 1) { all.append(max(next, (last ?? 0) + 1)...row.next - 1) }
+            // The newest chunk itself may not be whole: how many readings it had is not known.
+            if let newest, newest >= next { all.append(next...newest) }
             for hole in all where hole.upperBound > known {
                 let hole = max(hole.lowerBound, known + 1)...hole.upperBound
                 let listed = gaps.filter { $0.first <= $0.last }.map { $0.first...$0.last }
@@ -258,18 +264,23 @@ final class SpoolVerifier {
     }
 
     /// What chunks have of a range: what was thinned meanwhile is in others.
-    private func wholeChunks(in range: ClosedRange<Int64>, _ archive: Archive) throws(SpoolError) -> [ClosedRange<
-        Int64
-    >] {
-        let before = try archive.connection.statement("SELECT max(sequence) FROM chunk WHERE sequence <= ?")
-        before.bind(range.lowerBound)
-        let start = try before.step() ? before.integer(0) : range.lowerBound
-        before.reset()
+    private func wholeChunks(
+        in range: ClosedRange<Int64>, _ archive: Archive
+    ) throws(SpoolError) -> [ClosedRange<Int64>] {
         var found: [ClosedRange<Int64>] = []
-        try archive.wholeHeaders(from: start) { (header) throws(SpoolError) in
-            guard header.sequence <= range.upperBound else { return false }
-            found.append(header.sequence...header.last)
-            return true
+        do throws(SpoolError) {
+            let before = try archive.connection.statement("SELECT max(sequence) FROM chunk WHERE sequence <= ?")
+            before.bind(range.lowerBound)
+            defer { before.reset() }
+            let start = try before.step() ? before.integer(0) : range.lowerBound
+            try archive.wholeHeaders(from: start) { (header) throws(SpoolError) in
+                guard header.sequence <= range.upperBound else { return false }
+                found.append(header.sequence...header.last)
+                return true
+            }
+        } catch {
+            // What cannot be read was found before.
+            guard error.code == .damaged else { throw error }
         }
         return found
     }

@@ -184,9 +184,9 @@ extension SpoolCommand {
                 return print("  → --force makes a new file all the same")
             }
             let would = report.result == "rehearsed"
-            line("kept", "\(report.kept) readings" + (would ? " would be kept" : ""))
+            line(would ? "keeps" : "kept", "\(report.kept) readings")
             let range = report.lost == report.lostAtMost ? "\(report.lost)" : "\(report.lost) to \(report.lostAtMost)"
-            line("lost", report.lostAtMost == 0 ? "none" : range)
+            line(would ? "loses" : "lost", report.lostAtMost == 0 ? "none" : range)
             for gap in report.gaps { line("", gap.text) }
             if let points = report.lostPoints, points > 0 { line("", "the names of \(counted(points, "point"))") }
             if let aside = report.aside {

@@ -43,7 +43,8 @@ struct SpoolPage {
         let bound =
             report.roomBytes < report.limitBytes ? "; the disk has room for \(byteText(report.roomBytes)) of it" : ""
         var lines = line(
-            "size", "\(byteText(report.fileBytes)), of which \(byteText(report.usedBytes)) are used by what waits")
+            "size",
+            "\(byteText(report.fileBytes)) on the disk; what waits and room for its log: \(byteText(report.usedBytes))")
         lines += line("limit", limit + bound)
         if let rate = report.rate {
             lines += line(
@@ -69,19 +70,19 @@ struct SpoolPage {
         var start = (seconds: forecast.thinInSeconds, time: forecast.thin)
         for (index, stage) in forecast.stages.enumerated() {
             let what = index == 0 ? "the oldest readings are thinned to" : "then to"
-            lines += line(
-                "",
-                "\(what) \(stage.interval) \(moment(start.seconds, start.time)), lasting until \(end(stage))")
+            let lasting = stage.until.map { "until \(day($0))" } ?? "over 100 years"
+            lines += line("", "\(what) \(stage.interval) \(moment(start.seconds, start.time)), lasting \(lasting)")
+            // What comes behind that is nobody's concern.
+            guard stage.until != nil else { return lines }
             start = (stage.lastsSeconds, stage.until)
         }
+        guard forecast.drop != nil else { return lines }
         return lines
             + line(
                 "",
                 "the oldest are dropped \(moment(forecast.dropInSeconds, forecast.drop)), as gaps; "
                     + "the last \(span(forecast.keepsSeconds)) stay")
     }
-
-    private func end(_ stage: SpoolReport.Stage) -> String { stage.until.map(day) ?? "100 years are over" }
 
     /// `in 12 d (2026-12-01)`.
     private func moment(_ seconds: Int64, _ time: String?) -> String {

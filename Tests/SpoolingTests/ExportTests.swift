@@ -149,6 +149,30 @@ import Testing
         }
     }
 
+    /// Some pages of the table of chunks are nothing that SQLite reads.
+    @Test func pagesThatCannotBeReadCostTheirOwnReadingsOnly() throws {
+        try withFolder { folder in
+            let path = SpoolFolder.file(in: folder)
+            do {
+                let store = try SpoolStore(
+                    directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
+                let points = try store.identify(["a", "b", "c"])
+                for second in 1...3000 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            }
+            var bytes = try content(of: path)
+            for page in [30, 31, 77, 90] { bytes[(page - 1) * 1024] ^= 0xFF }
+            write(bytes, to: path)
+            let export = try SpoolStore.openForReading(directory: folder).export(ReadingSelection())
+            var found: [ExportedReading] = []
+            while let page = try export.page() { found += page }
+            #expect(export.missing > 100 && export.missing < 600 && Int64(found.count) == 9000 - export.missing)
+            #expect(zip(found, found.dropFirst()).allSatisfy { $0.sequence < $1.sequence })
+            let verified = try SpoolStore.verify(directory: folder)
+            #expect(verified.findings.count { $0.what == "SQLite cannot read them" } == 3, "\(verified.findings)")
+            #expect(verified.readings == Int64(found.count) && verified.unlisted == export.missing)
+        }
+    }
+
     /// A file that was set aside is read as it stands: nothing is written beside it.
     @Test(arguments: [false, true]) func aDamagedFileGivesWhatIsWhole(isKilled: Bool) throws {
         try withFolder { folder in

@@ -63,7 +63,7 @@ public struct SpoolVerdict: Codable, Sendable {
         let before = process.map { "stop the agent (process \($0)), then " } ?? ""
         next =
             before + "`parthe spool repair`: what is whole goes into a new file, the damaged one is set aside, what is "
-            + "missing is listed as gaps; `parthe spool export` reads what is whole at once"
+            + "missing is listed as gaps; with --dry-run it tells how much that is"
     }
 
     private static func words(for step: SpoolVerification.Step) -> String {
