@@ -1,5 +1,5 @@
 /// What this program is.
 public enum PartheVersion {
     /// Semantic version of this release.
-    public static let text = "0.2.0"
+    public static let text = "0.3.0"
 }

@@ -137,6 +137,14 @@ struct Remains {
         }
     }
 
+    /// Takes points and shapes that were lost from their copy.
+    mutating func complete(with spares: Spares) {
+        for (number, key) in spares.points where rows[.point]?[.integer(number)] == nil {
+            rows[.point, default: [:]][.integer(number)] = [.integer(number), .text(key), .null]
+        }
+        for (number, body) in spares.shapes where shapes[number] == nil { shapes[number] = body }
+    }
+
     /// The ranges that an uplink had settled, in order and joined.
     func settledRanges(of uplink: Int64) -> [ClosedRange<Int64>] {
         var joined: [ClosedRange<Int64>] = []

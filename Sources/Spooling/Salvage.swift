@@ -21,6 +21,7 @@ final class Salvage {
     }
 
     private let source: String
+    private var directory: String { String(source[..<(source.lastIndex(of: "/") ?? source.startIndex)]) }
     private let sidecar: Sidecar?
     private let connection: Connection
     private let archive: Archive
@@ -74,6 +75,7 @@ final class Salvage {
         }
         remains = found
         var row = remains.spool ?? SpoolRow(id: sidecar?.spoolID ?? SpoolRow.randomID())
+        remains.complete(with: Spares(of: row.id, in: directory))
         let newest = try keepChunks(&row)
         try copyRows(newest: newest?.last ?? 0)
         try keepDictionary()

@@ -33,9 +33,21 @@ enum Schema {
             PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
             PRAGMA cache_size = -128; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
+        try rewriteLog(connection)
         if isNew { try create(connection) } else { try Migration.bringForward(connection) }
         try verify(connection)
         return connection
+    }
+
+    /// Writes what the log holds into the file, and begins the log anew. After a sync that failed the kernel shows frames
+    /// that are not on the disk, and calls them clean (Rebello et al., USENIX ATC 2020): what was committed behind them
+    /// would go with them. Copying makes them dirty again, and syncs them.
+    private static func rewriteLog(_ connection: Connection) throws(SpoolError) {
+        guard try connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+            throw SpoolError(
+                .busy, operation: "open", path: connection.path,
+                detail: "another program reads the log, which has to be begun anew")
+        }
     }
 
     /// Opens the database file for looking only.

@@ -265,7 +265,13 @@ public actor Spool {
     /// Takes the next window, and sees to it that its mark is committed soon.
     private func take(_ uplink: String, _ maximumReadings: Int) throws(SpoolError) -> Lease? {
         let store = try opened()
-        let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
+        let found: Lease?
+        do throws(SpoolError) {
+            found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
+        } catch {
+            distrust(error)
+            throw error
+        }
         guard let lease = found else { return nil }
         if !store.isDurable(lease.id) {
             let undelivered = store.undelivered[uplink] ?? 0
@@ -278,7 +284,12 @@ public actor Spool {
     /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
     public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
         let store = try opened()
-        try store.settle(lease, rejected: rejected)
+        do throws(SpoolError) {
+            try store.settle(lease, rejected: rejected)
+        } catch {
+            distrust(error)
+            throw error
+        }
         // What was delivered is no longer shown as undelivered, though the disk learns of it with the next commit.
         let undelivered = store.undelivered
         shared.withLock { $0.statistics.undelivered = undelivered }
@@ -295,7 +306,6 @@ public actor Spool {
             new = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID,
                 suspicion: suspicion)
-            if unsure != nil { try new.rewriteLog() }
         } catch {
             refusal = (error, BootClock.now + Self.reopenInterval)
             throw error
@@ -372,12 +382,14 @@ public actor Spool {
     /// Appends what the intake held, or gives it back.
     private func write(_ new: Intake.Content) -> SpoolError? {
         var content = new
-        for index in content.readings.indices {
-            if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
-        }
         var next: Int64?
         do throws(SpoolError) {
             let store = try opened()
+            if !aliases.isEmpty {
+                for index in content.readings.indices {
+                    if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
+                }
+            }
             next = store.state.nextSequence
             if let unsure {
                 // A commit is in the file as a whole or not at all.

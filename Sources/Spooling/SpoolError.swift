@@ -143,7 +143,8 @@ extension SpoolError {
             case SQLITE_BUSY, SQLITE_LOCKED: .busy
             case SQLITE_FULL: .noSpace
             // A log that cannot grow is reported as an I/O error.
-            case SQLITE_IOERR where [ENOSPC, EDQUOT, EFBIG].contains(errno) || code == Self.ioErrorSHMSize: .noSpace
+            case SQLITE_IOERR
+            where [ENOSPC, EDQUOT, EFBIG].contains(errno) || code == Self.ioErrorSHMSize && errno != EIO: .noSpace
             case SQLITE_IOERR where errno == EROFS: .readOnly
             case SQLITE_IOERR: .inputOutput
             case SQLITE_READONLY: .readOnly

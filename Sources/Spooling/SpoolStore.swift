@@ -76,6 +76,7 @@ public final class SpoolStore {
     /// What had to be done at the opening; nil where nothing was wrong.
     public let mending: SpoolMending?
     private var sidecar: Sidecar
+    private var spares: Spares
     /// Numbers of leases: the run in the upper half, so that none is given twice.
     private var nextLease: Int64
 
@@ -101,6 +102,8 @@ public final class SpoolStore {
         sidecar = Sidecar(
             spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
+        spares = Spares(of: state.row.id, in: directory)
+        addSpares()
         if let mending { try note("spool-mended", mending.text) }
         noteBeside(waits: false)
     }
@@ -141,12 +144,6 @@ public final class SpoolStore {
                     .integer(state.newest?.latest ?? 0), .text("spool"), .text(word), .text(text),
                 ], to: .event)
         }
-    }
-
-    /// Writes what the log holds into the file, and empties it: after a sync that failed nobody knows what of the log is
-    /// on the disk, however whole it looks in memory (Rebello et al., USENIX ATC 2020).
-    func rewriteLog() throws(SpoolError) {
-        try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)", operation: "write the log into the file")
     }
 
     // MARK: - Beside
@@ -245,6 +242,18 @@ public final class SpoolStore {
             state = before
             throw error
         }
+        if state.keys.count != before.keys.count || state.shapes.shapes.count != before.shapes.shapes.count {
+            addSpares()
+        }
+    }
+
+    private func addSpares() {
+        spares.add(
+            points: state.keys,
+            shapes: { number in
+                self.state.shapes.shape(Int(number)).flatMap { $0.columns.isEmpty ? nil : $0.sealed(number: number) }
+            },
+            through: Int64(state.shapes.shapes.count), of: state.row.id, in: directory)
     }
 
     func failure(_ code: SpoolError.Code, _ operation: String, _ detail: String) -> SpoolError {

@@ -67,7 +67,18 @@ struct Model {
             rows[index].time = row.time ?? known.timestamp(of: row.reading.instant)
             return SpooledReading(
                 sequence: SequenceNumber(rawValue: Int64(index + 1)), point: row.reading.point,
-                phenomenonTime: rows[index].time!, value: row.reading.value, quality: row.reading.quality)
+                phenomenonTime: rows[index].time!, value: row.reading.value, quality: row.reading.quality,
+                parameters: parameters(of: rows[index]))
+        }
+    }
+
+    /// A remark as it is delivered. Its instants are whole milliseconds in these tests.
+    private func parameters(of row: Row) -> ReadingParameters? {
+        func time(_ instant: Instant) -> Timestamp {
+            Timestamp(milliseconds: row.time!.milliseconds - (row.reading.instant - instant).wholeMilliseconds)
+        }
+        return row.reading.remark.map {
+            .members($0.members, from: ($0.period?.from).map(time), to: ($0.period?.to).map(time))
         }
     }
 
