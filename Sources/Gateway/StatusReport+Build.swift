@@ -101,7 +101,8 @@ extension StatusReport {
         } else if spool.damaged > 0 {
             add(
                 "spool: \(spool.damaged) readings could not be read back",
-                "the disk or card has damaged its file: look at dmesg, and think of replacing it")
+                "the disk or card has damaged its file: look at dmesg, and think of replacing it; `parthe spool` lists the "
+                    + "gaps")
         }
         if let step = SpoolAdmission.Step.allCases.first(where: { "\($0)" == spool.step }), step != .normal {
             add(

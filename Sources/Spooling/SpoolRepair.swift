@@ -41,7 +41,7 @@ extension SpoolStore {
         if let aside = mending.aside, !File.exists(aside), !File.exists(aside + "-wal") { mending.aside = nil }
         try note(mending, opened.connection)
         opened.connection.close()
-        SpoolFolder.adopt(path, like: mending.aside ?? path, in: directory)
+        SpoolFolder.adopt(path, like: mending.aside ?? directory, in: directory)
         return mending
     }
 

@@ -8,8 +8,6 @@ public struct SpoolVerification: Hashable, Sendable {
         public var place: String
         /// Readings that cannot be read for it, as far as that is known.
         public var readings: Int64
-        /// Whether it is damage; else it is something to know.
-        public var isDamage: Bool
     }
 
     /// What is being read.
@@ -43,18 +41,17 @@ public struct SpoolVerification: Hashable, Sendable {
     public internal(set) var holder: Int32?
 
     /// Whether everything is as it was written.
-    public var isSound: Bool { more == 0 && !findings.contains(where: \.isDamage) }
+    public var isSound: Bool { more == 0 && findings.isEmpty }
 
     /// Readings that are missing or cannot be read, and are listed nowhere.
-    public var unlisted: Int64 { findings.reduce(0) { $0 + ($1.isDamage ? $1.readings : 0) } }
+    public var unlisted: Int64 { findings.reduce(0) { $0 + $1.readings } }
 
-    mutating func add(_ what: String, at place: String, readings: Int64 = 0, isDamage: Bool = true) {
+    mutating func add(_ what: String, at place: String, readings: Int64 = 0) {
         guard findings.count < Self.maximumFindings else {
-            // What is no damage is nothing to count.
-            if isDamage { more += 1 }
+            more += 1
             return
         }
-        let finding = Finding(what: what, place: place, readings: readings, isDamage: isDamage)
+        let finding = Finding(what: what, place: place, readings: readings)
         if findings.last != finding { findings.append(finding) }
     }
 }

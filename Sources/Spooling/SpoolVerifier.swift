@@ -118,7 +118,8 @@ final class SpoolVerifier {
     /// Chunks in the log that SQLite does not read.
     private func unreadChunks() throws(SpoolError) -> [ChunkHeader] {
         let store = PageStore(path)
-        guard !store.unread.isEmpty else { return [] }
+        // A transaction that a power cut left unfinished was never committed.
+        guard store.lostTransactions else { return [] }
         var remains = Remains()
         var chunks: [Int64: ChunkHeader] = [:]
         try remains.collectUnread(store) { (chunk) throws(SpoolError) in chunks[chunk.header.sequence] = chunk.header }
@@ -130,8 +131,8 @@ final class SpoolVerifier {
         let late = chunks.filter { $0.sequence > newest.last }
         guard !late.isEmpty else { return }
         result.add(
-            "it holds \(late.reduce(0) { $0 + $1.count }) readings that SQLite does not read; the agent's next start "
-                + "brings in what fits", at: path + "-wal", isDamage: false)
+            "it holds \(late.reduce(0) { $0 + $1.count }) readings that SQLite does not read", at: path + "-wal",
+            readings: late.reduce(0) { $0 + $1.count })
     }
 
     // MARK: - What rows say together

@@ -94,8 +94,9 @@ extension SpoolCommand {
             abstract: "Read everything and say whether it is as it was written.",
             discussion: """
                 SQLite's check of all pages, the checksum of every row, every chunk decoded, numbers without a reading \
-                that no gap tells of, and what rows say together. Nothing is written. A second or so for each 10 MB on a \
-                small board; the agent may run meanwhile, but its log grows while SQLite checks the pages.
+                that no gap tells of, and what rows say together. Nothing is written. The agent may run meanwhile; its log \
+                grows while SQLite checks the pages, and an agent that is started then keeps readings in memory until \
+                that is over.
                 Exit code 0 when all is sound; 65 when not, with each finding; 66 when there is nothing to read.
                 """)
 
@@ -114,13 +115,12 @@ extension SpoolCommand {
 
         private static func show(_ verdict: SpoolVerdict) {
             for finding in verdict.findings {
-                let colour: Terminal.Colour = finding.kind == "damage" ? .red : .yellow
                 let missing =
                     finding.readings > 0 && !finding.what.contains("readings") ? ", \(finding.readings) readings" : ""
                 print(
                     Terminal.wrapped(
                         "\(finding.place): \(finding.what)\(missing)", width,
-                        first: Terminal.left(finding.kind, 8), rest: "        ", most: 6, colour: colour
+                        first: "damage  ", rest: "        ", most: 6, colour: .red
                     ).joined(separator: "\n"))
             }
             if verdict.more > 0 { print("… and \(verdict.more) more") }
@@ -130,7 +130,7 @@ extension SpoolCommand {
             if verdict.listed > 0 { print("gaps tell of \(verdict.listed) readings that are missing") }
             guard let next = verdict.next else { return print(Terminal.paint("ok", .green)) }
             let lost = verdict.unlisted > 0 ? ", \(verdict.unlisted) readings missing or unreadable" : ""
-            let count = verdict.findings.count { $0.kind == "damage" } + verdict.more
+            let count = verdict.findings.count + verdict.more
             print(Terminal.paint("damaged", .red) + ": \(counted(count, "finding"))\(lost)")
             print(Terminal.wrapped(next, width, first: "  → ", rest: "    ", most: 6).joined(separator: "\n"))
         }

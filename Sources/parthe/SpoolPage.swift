@@ -55,7 +55,7 @@ struct SpoolPage {
             lines += line("comes in", "unknown: less than a minute was recorded")
         }
         let written =
-            report.writtenBytesPerDay.map { "\(byteText($0)) a day written, all the agent's" }
+            report.writtenBytesPerDay.map { "\(byteText($0)) a day, as the agent has written since its start" }
             ?? (report.silence.map { "unknown: \($0)" }
                 ?? (report.process == nil ? "unknown: no agent runs" : "unknown in the agent's first minute"))
         return lines + line("flash", written)

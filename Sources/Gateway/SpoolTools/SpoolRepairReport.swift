@@ -42,7 +42,7 @@ public struct SpoolRepairReport: Codable, Sendable {
             // A file that is gone is made anew, with what stands beside it.
             guard error.code == .noInput, isForced else { throw error }
         }
-        let damage = verdict?.findings.filter { $0.kind == "damage" } ?? []
+        let damage = verdict?.findings ?? []
         findings = damage.count + (verdict?.more ?? 0)
         reason = damage.first.map { "\($0.place): \($0.what)" }
         (kept, lost, lostAtMost, gaps) = (verdict?.readings ?? 0, 0, 0, [])

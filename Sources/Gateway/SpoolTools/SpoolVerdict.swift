@@ -5,8 +5,6 @@ internal import Spooling
 public struct SpoolVerdict: Codable, Sendable {
     /// Something that is not.
     public struct Finding: Codable, Hashable, Sendable {
-        /// `damage`, or `note`: something to know.
-        public var kind: String
         /// Where: a table and a row, a chunk, numbers, a file.
         public var place: String
         /// What it is.
@@ -54,7 +52,7 @@ public struct SpoolVerdict: Codable, Sendable {
         self.folder = folder
         process = verification.holder
         findings = verification.findings.map {
-            Finding(kind: $0.isDamage ? "damage" : "note", place: $0.place, what: $0.what, readings: $0.readings)
+            Finding(place: $0.place, what: $0.what, readings: $0.readings)
         }
         (more, unlisted, listed) = (verification.more, verification.unlisted, verification.listed)
         (readings, chunks) = (verification.readings, verification.chunks)
