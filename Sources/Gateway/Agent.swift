@@ -38,6 +38,7 @@ public final class Agent {
     private let options: Options
     private let log: Logger
     private let started = BootClock.now
+    private let writtenAtStart = OwnProcess.writtenBytes ?? 0
     private let signals: SignalQueue
     private let listener: UnixListener
     private let intake: Intake
@@ -177,7 +178,8 @@ public final class Agent {
         StatusReport(
             configuration: configuration, buses: services.buses.map(\.status),
             inputs: services.inputs?.inputs.status ?? [], spool: spool.status, intake: intake,
-            uplinks: services.uplinks.map(\.status), refusal: refusal, started: started, now: BootClock.now,
+            uplinks: services.uplinks.map(\.status), refusal: refusal,
+            written: OwnProcess.writtenBytes.map { $0 - writtenAtStart }, started: started, now: BootClock.now,
             clock: clock.clock)
     }
 

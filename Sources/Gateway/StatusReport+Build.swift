@@ -13,7 +13,7 @@ extension StatusReport {
     init(
         configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
         intake: Intake,
-        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, clock: WallClock
+        uplinks: [UplinkStatus], refusal: Refusal?, written: Int64?, started: Instant, now: Instant, clock: WallClock
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         let fill = intake.fill
@@ -24,7 +24,8 @@ extension StatusReport {
         let wall = clock.last?.offset ?? ClockOffset(nanoseconds: 0)
         let offset = clock.known.history.best?.offset ?? wall
         time = wall.timestamp(of: now).description
-        uptimeMilliseconds = (now - started).wholeMilliseconds
+        let uptime = (now - started).wholeMilliseconds
+        uptimeMilliseconds = uptime
         self.clock = Clock(clock, waiting: statistics.waitingForClock, now: now)
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
@@ -41,7 +42,8 @@ extension StatusReport {
             commitIntervalMilliseconds: configuration.spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
             damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
-            mended: spool.mending?.text)
+            mended: spool.mending?.text,
+            writtenBytesPerDay: written.flatMap { Self.perDay($0, over: uptime) })
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
@@ -88,6 +90,12 @@ extension StatusReport {
         }
     }
 
+    /// What `bytes` in a time come to in a day; nil where the time is too short to tell.
+    static func perDay(_ bytes: Int64, over milliseconds: Int64) -> Int64? {
+        guard milliseconds >= 60_000 else { return nil }
+        return Int64(clamping: Int((Double(bytes) * 86_400_000 / Double(milliseconds)).rounded()))
+    }
+
     /// A new configuration that was not taken.
     struct Refusal {
         var time: Instant
@@ -113,7 +121,8 @@ extension StatusReport {
         } else if spool.damaged > 0 {
             add(
                 "spool: \(spool.damaged) readings could not be read back",
-                "the disk or card has damaged its file: look at dmesg, and think of replacing it")
+                "the disk or card has damaged its file: look at dmesg, and think of replacing it; `parthe spool` lists the "
+                    + "gaps")
         }
         if let step = SpoolAdmission.Step.allCases.first(where: { "\($0)" == spool.step }), step != .normal {
             add(
@@ -168,7 +177,7 @@ extension StatusReport {
         if spool.quarantined > 0 {
             add(
                 "spool: \(spool.quarantined) readings were refused by a platform and are set aside",
-                "the reasons stand in the spool's table `quarantine`")
+                "`parthe spool quarantine` lists them with the reasons")
         }
         return found
     }

@@ -271,6 +271,9 @@ public struct StatusReport: Codable, Sendable {
         public var step: String
         /// What had to be mended when the spool was opened; absent where nothing was wrong.
         public var mended: String?
+        /// Bytes that the agent writes to the disk in a day, as it did since its start; absent in its first minute, and
+        /// where the kernel does not tell.
+        public var writtenBytesPerDay: Int64?
     }
 
     /// An uplink.

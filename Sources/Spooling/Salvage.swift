@@ -35,6 +35,8 @@ final class Salvage {
         do {
             try salvage.connection.transaction { () throws(SpoolError) in try salvage.run() }
             salvage.connection.close()
+            // `parthe spool repair` may be root; the agent is not.
+            SpoolFolder.adopt(target, like: source, in: SpoolFolder.folder(of: source))
             try sync(target)
         } catch {
             salvage.connection.close()

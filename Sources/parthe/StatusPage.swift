@@ -212,7 +212,8 @@ struct StatusPage {
         found.append(
             cut(
                 "        commits every \(span(spool.commitIntervalMilliseconds)), last \(last); "
-                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"))
+                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"
+                    + (lines == .max ? spool.writtenBytesPerDay.map { "; \(byteText($0)) a day written" } ?? "" : "")))
         return found
     }
 
