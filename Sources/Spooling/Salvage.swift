@@ -27,6 +27,8 @@ final class Salvage {
     private let archive: Archive
     private var remains = Remains()
     private var report = Report()
+    /// The gaps that are listed already.
+    private lazy var known = remains.rows(of: .gap).map { Gap($0) }
 
     /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
     static func rescue(from source: String, sidecar: Sidecar?, into target: String) throws(SpoolError) -> Report {
@@ -98,7 +100,7 @@ final class Salvage {
         var previous: ChunkHeader?
         var next = row.forgotten + 1
         while let chunk = try archive.header(from: (previous?.sequence ?? 0) + 1) {
-            guard chunk.sequence >= next else {
+            guard chunk.sequence >= next, !isDropped(chunk) else {
                 delete.bind(chunk.sequence)
                 try delete.run("rescue")
                 continue
@@ -112,7 +114,13 @@ final class Salvage {
         return previous
     }
 
+    /// Whether a chunk was dropped before: what a freed page still holds of it is told as missing already.
+    private func isDropped(_ chunk: ChunkHeader) -> Bool {
+        known.contains { $0.reason == SpoolStore.dropReason && $0.first <= chunk.sequence && chunk.last <= $0.last }
+    }
+
     private func addHole(_ first: Int64, _ last: Int64, after: ChunkHeader?, before: ChunkHeader) {
+        if known.contains(where: { $0.first <= first && last <= $0.last }) { return }
         report.gaps.append(
             Gap(
                 first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },

@@ -201,7 +201,8 @@ public final class SpoolStore {
         let since = state.nextSequence - sidecar.next
         sidecar.version += 1
         sidecar.next = state.nextSequence
-        sidecar.ceiling = sidecar.next + max(Self.leastReserve, 2 * since)
+        // At a clean end no number is given any more.
+        sidecar.ceiling = waits ? sidecar.next : sidecar.next + max(Self.leastReserve, 2 * since)
         sidecar.undelivered = undelivered.values.max() ?? 0
         (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.isKnown ? state.boot.offset : 0)
         if let totals = try? archive.totals() { sidecar.totals = totals }

@@ -25,6 +25,7 @@ import Testing
 
     private func make(_ folder: String, seconds: Int, delivered: Int) throws {
         let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
+        try store.know(KnownTime(Self.clock))
         func note(_ kind: String) -> String {
             """
             {"kind":"\(kind)","latitude":"51","longitude":"12","manufacturer":"m","meter":"main","model":"x","point":"p",\
@@ -46,9 +47,9 @@ import Testing
                             remark: second == 3 ? .reset(before: .float(9.5)) : nil),
                         Reading(point: points[2], instant: instant, value: .text(ExactText("auto, \"Stör\"")!)),
                     ]
-                }, offset: Self.clock)
+                })
         }
-        while let lease = try store.lease(uplink: "city", maximumReadings: 300, offset: Self.clock) {
+        while let lease = try store.lease(uplink: "city", maximumReadings: 300) {
             guard lease.readings[0].sequence.rawValue <= 3 * Int64(delivered) else {
                 try store.release(lease.id)
                 break
@@ -58,7 +59,7 @@ import Testing
                 lease.id, rejected: refused.map { Rejection(sequence: $0.sequence, reason: "the Datastream is closed") }
             )
         }
-        try store.append([], offset: Self.clock)
+        try store.append([])
         store.noteBeside(waits: true)
     }
 
@@ -96,7 +97,7 @@ import Testing
                     readings    7200 held, 7200 committed since it was made
                                 from 2026-11-01T00:00:01.000Z to 2026-11-01T00:40:00.000Z
                     undelivered 5400 for city
-                    size        78 kB on the disk; what waits and room for its log: 2.2 MB
+                    size        79 kB on the disk; what waits and room for its log: 2.2 MB
                     limit       256 MB, unless the configuration says otherwise
                     comes in    3.0 readings/s, 2.0 MB a day (over the last 39 min)
                     flash       unknown: no agent runs
@@ -312,11 +313,12 @@ import Testing
             do {
                 let store = try SpoolStore(
                     directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
+                try store.know(KnownTime(Self.clock))
                 let points = try store.identify((0..<4000).map { "p\($0)" })
                 for second in 10..<210 {
                     let instant = Instant(nanoseconds: Int64(second) * 1_000_000_000)
                     try store.append(
-                        points.map { Reading(point: $0, instant: instant, value: .float(1)) }, offset: Self.clock)
+                        points.map { Reading(point: $0, instant: instant, value: .float(1)) })
                 }
             }
             let file = folder + "/out.csv"
