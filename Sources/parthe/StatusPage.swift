@@ -17,7 +17,8 @@ struct StatusPage {
     }
 
     var text: String {
-        let foot = inputLines + [""] + clockLines + busLines + spoolLines + uplinkLines + eventLines
+        let parts = [inputLines, [""], clockLines, busLines, spoolLines, uplinkLines, eventLines]
+        let foot = parts.flatMap { $0 }
         // However much is wrong, some meters are shown.
         let meters = min(report.meters.count, 6) + 1
         let head = headLines(lines == .max ? .max : lines - 1 - meters - foot.count) + [""]
