@@ -55,11 +55,12 @@ let package = Package(
                 "CMicroHTTPD", arguments,
             ]),
         .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),
+        .target(name: "CCrashVFS", path: "Tests/CCrashVFS", linkerSettings: [.linkedLibrary("sqlite3")]),
         tests("MeteringTests", ["Metering", "Posix"]),
         tests("ConfigurationTests", ["Configuration", "Metering", "Posix"], exclude: ["Cases"]),
         tests("FieldbusTests", ["Fieldbus", "Configuration", "Lab", "Metering", "Posix"]),
         tests("DigitalInputsTests", ["DigitalInputs", "Metering", "Posix"]),
-        tests("SpoolingTests", ["Spooling", "Metering", "Posix"]),
+        tests("SpoolingTests", ["Spooling", "Metering", "Posix", "CCrashVFS"]),
         tests("DeliveryTests", ["Delivery", "Metering", "Posix", "Lab"]),
         tests("LabTests", ["Lab", "Metering", "Configuration", "Spooling", "Posix", "CModbus"]),
         tests(

@@ -93,6 +93,7 @@
 //   limit: 256MB                        # kB MB GB KiB MiB GiB; 4MB…1000GB
 //   free: 64MB                          # what is left of the disk to others, 0…1000GB
 //   history: 48h                        # how long delivered readings stay; 0s…366d
+//   clock_wait: 15m                     # how long after the start time from the network may come; 0s…24h
 // ```
 //
 // `register` is always the zero-based PDU address that goes over the wire, never the 3xxxx or 4xxxx number of a manual.

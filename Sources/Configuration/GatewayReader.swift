@@ -29,6 +29,7 @@ private enum LocationKey: String, SectionKey {
 private enum SpoolKey: String, SectionKey {
     case limit, free, history
     case commitInterval = "commit_interval"
+    case clockWait = "clock_wait"
 
     var example: String {
         switch self {
@@ -36,6 +37,7 @@ private enum SpoolKey: String, SectionKey {
         case .free: "free: 64MB"
         case .history: "history: 48h"
         case .commitInterval: "commit_interval: 1s"
+        case .clockWait: "clock_wait: 15m"
         }
     }
 
@@ -105,7 +107,11 @@ extension Assembly {
         let history = section.value(.history, or: standard.history) {
             $0.duration(in: .zero ... .seconds(366 * 86_400))
         }
-        guard let commit, let limit, let free, let history else { return nil }
-        return SpoolSettings(commitInterval: commit, maximumBytes: limit, freeBytes: free, history: history)
+        let clockWait = section.value(.clockWait, or: standard.clockWait) {
+            $0.duration(in: .zero ... .seconds(86_400))
+        }
+        guard let commit, let limit, let free, let history, let clockWait else { return nil }
+        return SpoolSettings(
+            commitInterval: commit, maximumBytes: limit, freeBytes: free, history: history, clockWait: clockWait)
     }
 }

@@ -128,7 +128,7 @@ private struct SummaryText {
                 "limit \(Span.text(bytes: spool.maximumBytes))", "leaves \(Span.text(bytes: spool.freeBytes)) free",
                 "commit every " + (spool.commitInterval.map { Span.text($0) } ?? byRate),
                 "history \(Span.text(spool.history))",
-            ])
+            ] + (spool.clockWait == WallClock.patience ? [] : ["clock wait \(Span.text(spool.clockWait))"]))
     }
 
     // MARK: Words

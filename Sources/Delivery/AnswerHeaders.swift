@@ -8,6 +8,7 @@ struct AnswerHeaders: Hashable, Sendable {
     private(set) var isComplete = false
     private var retryAfterText: String?
     private var dateText: String?
+    private var isFromCache = false
 
     /// Longest header value that is kept.
     static let longestValue = 4096
@@ -22,6 +23,12 @@ struct AnswerHeaders: Hashable, Sendable {
         return .seconds(max(0, then - now))
     }
 
+    /// When the platform made the answer; nil when it does not say so, or a cache on the way gave an old one.
+    var date: Timestamp? {
+        guard !isFromCache, let seconds = dateText.flatMap(HTTPDate.seconds) else { return nil }
+        return Timestamp(milliseconds: seconds * 1000)
+    }
+
     /// Takes one line. A status line begins new headers: those of "100 Continue" do not count.
     mutating func take(line: UnsafeRawBufferPointer) {
         if line.starts(with: "HTTP/".utf8) {
@@ -31,13 +38,14 @@ struct AnswerHeaders: Hashable, Sendable {
         if line.elementsEqual("\r\n".utf8) || line.elementsEqual("\n".utf8) { isComplete = true }
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), line.count <= Self.longestValue else { return }
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
-        guard name == "location" || name == "retry-after" || name == "date" else { return }
+        guard ["location", "retry-after", "date", "age"].contains(name) else { return }
         let value = line[(colon + 1)...].drop { $0 <= 0x20 }
         let length = value.count - value.reversed().prefix { $0 <= 0x20 }.count
         let text = String(decoding: value.prefix(length), as: UTF8.self)
         switch name {
         case "location": location = text
         case "retry-after": retryAfterText = text
+        case "age": isFromCache = text != "0"
         default: dateText = text
         }
     }

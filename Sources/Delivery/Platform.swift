@@ -1,4 +1,5 @@
 internal import Metering
+internal import Posix
 
 /// The platform as an uplink sees it: paths below the service root, statuses turned into failures.
 ///
@@ -6,6 +7,8 @@ internal import Metering
 final class Platform {
     /// Requests so far, answered or not.
     private(set) var requests = 0
+    /// The newest time that the platform gave, and that says something about clocks.
+    private(set) var time: PlatformTime?
 
     private let root: String
     private let transport: HTTPTransport
@@ -34,7 +37,10 @@ final class Platform {
         let url = "\(root)/\(path)"
         let request = HTTPTransport.Request(url: url, body: body, authorization: try credentials.authorization())
         requests += 1
+        let sent = BootClock.now
         let answer = try transport.perform(request)
+        let given = answer.headers.date.flatMap { PlatformTime(date: $0, sent: sent, received: BootClock.now) }
+        time = given ?? time
         guard let failure = judge(answer, url: url, isQuestion: body == nil) else { return answer }
         if failure.code == .credentials { credentials.forget() }
         throw failure

@@ -17,7 +17,7 @@
 // - A reading that the platform has with another value is not corrected; it is counted as a conflict.
 internal import CCurl
 public import Metering
-public import Posix
+internal import Posix
 internal import Synchronization
 
 /// Delivers the readings of one source to one platform: performs what a `DeliveryMachine` decides.
@@ -38,7 +38,7 @@ public actor UplinkRunner {
     private nonisolated let transport: HTTPTransport
     private nonisolated let signals = Signals()
     private nonisolated let board: Mutex<UplinkStatus>
-    private nonisolated let clock: @Sendable () -> ClockOffset
+    private nonisolated let isClockSet: @Sendable () -> Bool
     private nonisolated let onChange: @Sendable (UplinkStatus) -> Void
 
     private let id: String
@@ -59,11 +59,12 @@ public actor UplinkRunner {
 
     /// An uplink that does nothing until `run()`.
     ///
-    /// `version` goes into the User-Agent. `clock` says what the wall clock has; nothing is leased while it shows a
-    /// year before 2020. `onChange` is called on the uplink's thread whenever the status's words change.
+    /// `version` goes into the User-Agent. `isClockSet` says whether the readings of now get their times; if not, the
+    /// source may have some with a time, but that it has none does not mean that everything is delivered. `onChange` is
+    /// called on the uplink's thread whenever the status's words change.
     public init(
         settings: UplinkSettings, plan: DeliveryPlan, source: any ReadingSource, version: String,
-        timing: DeliveryTiming = DeliveryTiming(), clock: @escaping @Sendable () -> ClockOffset = { BootClock.offset },
+        timing: DeliveryTiming = DeliveryTiming(), isClockSet: @escaping @Sendable () -> Bool = { true },
         onChange: @escaping @Sendable (UplinkStatus) -> Void = { _ in }
     ) {
         var http = HTTPTransport.Settings(userAgent: "parthe/" + version)
@@ -72,7 +73,7 @@ public actor UplinkRunner {
         executor = ThreadExecutor(name: "uplink " + settings.id)
         transport = HTTPTransport(http)
         board = Mutex(UplinkStatus(settings, at: BootClock.now))
-        self.clock = clock
+        self.isClockSet = isClockSet
         self.onChange = onChange
         id = settings.id
         self.source = source
@@ -167,10 +168,8 @@ public actor UplinkRunner {
     }
 
     private func lease() async throws -> DeliveryMachine.Event {
-        // A time that is frozen into a reading is its identity for ever: none is given out before the clock is set.
-        let time = clock().timestamp(of: BootClock.now)
-        guard DeliveryWindow.earliestTime <= time, time < DeliveryWindow.latestTime else { return .clockUnset }
-        return .leased(try await source.lease(uplink: id, maximumReadings: DeliveryMachine.readingsPerLease))
+        let lease = try await source.lease(uplink: id, maximumReadings: DeliveryMachine.readingsPerLease)
+        return lease == nil && !isClockSet() ? .clockUnset : .leased(lease)
     }
 
     private func post(_ range: Range<Int>) throws(DeliveryFailure) -> [DeliveryMachine.FailedRow] {
@@ -196,8 +195,8 @@ public actor UplinkRunner {
         let now = BootClock.now
         let changed = board.withLock { status in
             status.update(
-                from: machine, requests: platform.requests, datastreams: provisioner.datastreams.count, at: now)
-                ? status : nil
+                from: machine, requests: platform.requests, datastreams: provisioner.datastreams.count,
+                platformTime: platform.time, at: now) ? status : nil
         }
         if let changed { onChange(changed) }
     }

@@ -42,6 +42,8 @@ public struct UplinkStatus: Hashable, Sendable {
     public var lastSuccess: Instant?
     /// The newest response time of a request with readings.
     public var lastResponseTime: Duration?
+    /// The newest time that the platform gave.
+    public var platformTime: PlatformTime?
     /// The failure that has not been made good, with a hint; nil while all is well.
     public var trouble: DeliveryFailure?
     /// The newest failure, also when it is over.
@@ -62,7 +64,9 @@ public struct UplinkStatus: Hashable, Sendable {
     }
 
     /// Takes over what a machine has come to. Returns whether the condition, its words or the trouble have changed.
-    mutating func update(from machine: DeliveryMachine, requests: Int, datastreams: Int, at now: Instant) -> Bool {
+    mutating func update(
+        from machine: DeliveryMachine, requests: Int, datastreams: Int, platformTime: PlatformTime?, at now: Instant
+    ) -> Bool {
         // A look into the spool is no news.
         let isQuiet = machine.state == .leasing && self.condition == .idle
         let (condition, words, until) = isQuiet ? (self.condition, self.words, nil) : Self.describe(machine)
@@ -76,6 +80,7 @@ public struct UplinkStatus: Hashable, Sendable {
         self.until = until
         self.requests = requests
         self.datastreams = datastreams
+        self.platformTime = platformTime
         counts = machine.counts
         lastSuccess = machine.lastSuccess
         lastResponseTime = machine.lastResponseTime

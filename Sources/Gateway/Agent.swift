@@ -38,11 +38,13 @@ public final class Agent {
     private let options: Options
     private let log: Logger
     private let started = BootClock.now
+    private let writtenAtStart = OwnProcess.writtenBytes ?? 0
     private let signals: SignalQueue
     private let listener: UnixListener
     private let intake: Intake
     private let spool: Spool
     private let spoolEnded = DispatchGroup()
+    private var clock: ClockWatch
     private var configuration: AgentConfiguration
     private var services: Services
     private var refusal: StatusReport.Refusal?
@@ -51,8 +53,9 @@ public final class Agent {
     /// Buses and uplinks get this long to stop, the last commit gets the same: together below the 5 s of a clean end.
     private static let stopLimit = DispatchTimeInterval.seconds(2)
 
-    /// How long nobody asks before free memory goes back to the kernel, in milliseconds.
-    private static let trimInterval: Int32 = 10_000
+    /// How long nobody asks before free memory goes back to the kernel.
+    private static let trimInterval = Duration.seconds(10)
+    private var trimTime: Instant
 
     /// Reads the configuration, opens the spool and the control socket. Call on the main thread, before any other
     /// thread runs.
@@ -86,6 +89,11 @@ public final class Agent {
         } catch {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)
         }
+        clock = ClockWatch(
+            history: spool.knownTime.history, floor: spool.timeBeforeBoot, patience: configuration.spool.clockWait,
+            log: log)
+        trimTime = started + Self.trimInterval
+        if let time = clock.look() { spool.know(time) }
         services = try Self.assemble(
             configuration, spool: spool, directory: options.state, inputs: nil, intake: intake, log: log)
     }
@@ -113,8 +121,12 @@ public final class Agent {
 
     /// Waits for one thing to do; false when it is time to end.
     private func supervise() throws(AgentError) -> Bool {
-        let ready = Poller.readable([signals.descriptor, listener.descriptor], within: Self.trimInterval)
-        if ready.isEmpty { tidy() }
+        let descriptors = [signals.descriptor, listener.descriptor] + (clock.descriptor.map { [$0] } ?? [])
+        let rest = (min(trimTime, clock.next) - BootClock.now).wholeMilliseconds + 1
+        let ready = Poller.readable(descriptors, within: Int32(clamping: max(0, rest)))
+        if ready.contains(where: { $0 != clock.descriptor }) { trimTime = BootClock.now + Self.trimInterval }
+        if BootClock.now >= trimTime { tidy() }
+        if clock.descriptor.map(ready.contains) ?? false || BootClock.now >= clock.next { lookAtClock() }
         if ready.contains(listener.descriptor) { listener.serve { answer($0, $1) } }
         if ready.contains(signals.descriptor) {
             switch signals.next() {
@@ -128,9 +140,17 @@ public final class Agent {
 
     /// For quiet moments: leaves to others the memory that nothing needs now.
     private func tidy() {
+        trimTime = BootClock.now + Self.trimInterval
         Memory.trim()
         if !isStartOver { Memory.releaseCode() }
         isStartOver = true
+    }
+
+    /// Looks at the clock; what it brings to known time can be delivered at once.
+    private func lookAtClock() {
+        guard let time = clock.look() else { return }
+        spool.know(time)
+        for uplink in services.uplinks { uplink.notify() }
     }
 
     private func answer(_ question: String, _ asker: UnixAsker) {
@@ -158,8 +178,9 @@ public final class Agent {
         StatusReport(
             configuration: configuration, buses: services.buses.map(\.status),
             inputs: services.inputs?.inputs.status ?? [], spool: spool.status, intake: intake,
-            uplinks: services.uplinks.map(\.status), refusal: refusal, started: started, now: BootClock.now,
-            offset: BootClock.offset)
+            uplinks: services.uplinks.map(\.status), refusal: refusal,
+            written: OwnProcess.writtenBytes.map { $0 - writtenAtStart }, started: started, now: BootClock.now,
+            clock: clock.clock)
     }
 
     /// Replaces buses and uplinks by what the configuration now asks for; a wrong one is refused and nothing changes.
@@ -186,6 +207,7 @@ public final class Agent {
                 try await spool.configure(new.spool, uplinks: new.uplinks.map(\.id))
             }
             configuration = new
+            clock.patience = new.spool.clockWait
             refusal = nil
             log.notice("the new configuration is in force: meters \(new.meters.count)")
         } catch {

@@ -4,6 +4,10 @@ public struct AgentError: Error, Sendable, CustomStringConvertible {
     public enum Code: Int32, Sendable {
         /// An argument names what there is not (EX_USAGE).
         case usage = 64
+        /// The spool is damaged (EX_DATAERR).
+        case damaged = 65
+        /// There is no spool, or this user may not read it (EX_NOINPUT).
+        case noInput = 66
         /// The configuration is wrong (EX_CONFIG).
         case configuration = 78
         /// The spool cannot be opened, or did not take what was read (EX_CANTCREAT).

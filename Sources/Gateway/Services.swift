@@ -61,6 +61,7 @@ struct Services {
         uplinks = configuration.uplinks.map { settings in
             UplinkRunner(
                 settings: settings, plan: plan, source: source, version: PartheVersion.text,
+                isClockSet: { (spool.knownTime.history.best?.standing ?? .unknown) > .unknown },
                 onChange: UplinkLog(log: log).note)
         }
     }

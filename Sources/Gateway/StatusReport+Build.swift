@@ -13,7 +13,7 @@ extension StatusReport {
     init(
         configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
         intake: Intake,
-        uplinks: [UplinkStatus], refusal: Refusal?, started: Instant, now: Instant, offset: ClockOffset
+        uplinks: [UplinkStatus], refusal: Refusal?, written: Int64?, started: Instant, now: Instant, clock: WallClock
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
         let fill = intake.fill
@@ -21,8 +21,12 @@ extension StatusReport {
         version = PartheVersion.text
         gateway = configuration.gateway.id
         process = getpid()
-        time = offset.timestamp(of: now).description
-        uptimeMilliseconds = (now - started).wholeMilliseconds
+        let wall = clock.last?.offset ?? ClockOffset(nanoseconds: 0)
+        let offset = clock.known.history.best?.offset ?? wall
+        time = wall.timestamp(of: now).description
+        let uptime = (now - started).wholeMilliseconds
+        uptimeMilliseconds = uptime
+        self.clock = Clock(clock, waiting: statistics.waitingForClock, now: now)
         self.buses = buses.map(Bus.init)
         meters = buses.flatMap { bus in bus.meters.map { Meter($0, bus: bus.id, now: now) } }
         self.inputs = configuration.inputs.compactMap { settings in
@@ -38,12 +42,16 @@ extension StatusReport {
             commitIntervalMilliseconds: spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
             damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
-            mended: spool.mending?.text)
+            mended: spool.mending?.text,
+            writtenBytesPerDay: written.flatMap { Self.perDay($0, over: uptime) })
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
             let undelivered = statistics.undelivered[settings.id] ?? 0
             // Between two looks into the spool an uplink is idle, and the newest commit may just have brought readings.
             var state = status.words
-            if status.condition == .idle, undelivered > 0 { state = "readings are being delivered" }
+            if status.condition == .idle, undelivered > 0 {
+                let isHeld = statistics.waitingForClock >= undelivered
+                state = isHeld ? "readings wait for the clock" : "readings are being delivered"
+            }
             // Nothing is sent before its mark is on disk.
             if spool.error != nil, status.condition == .delivering { state = "waits for the spool" }
             return Uplink(
@@ -52,6 +60,10 @@ extension StatusReport {
                 healthy: status.trouble == nil, undelivered: undelivered, delivered: UInt64(status.counts.delivered),
                 rejected: UInt64(status.counts.rejected), copiesAvoided: UInt64(status.counts.copiesAvoided),
                 conflicts: UInt64(status.counts.conflicts),
+                clockAheadMilliseconds: status.platformTime.map { time in
+                    let lead = time.lead(over: offset)
+                    return ((lead.lowerBound + lead.upperBound) / 2).wholeMilliseconds
+                },
                 lastSuccessAgeMilliseconds: age(status.lastSuccess), error: status.trouble?.summary,
                 hint: status.trouble?.hint)
         }
@@ -59,13 +71,29 @@ extension StatusReport {
             Event(time: $0.time(offset).description, subject: $0.subject, kind: $0.kind, text: $0.text)
         }
         problems = []
-        problems = findProblems()
+        problems = findProblems() + self.clock.problems(latestGiven: statistics.latestGiven, now: now)
+        for (settings, status) in zip(configuration.uplinks, uplinks) {
+            guard let ahead = status.platformTime?.discrepancy(from: offset) else { continue }
+            let words = ahead < .zero ? "\((.zero - ahead).rounded) behind" : "\(ahead.rounded) ahead of"
+            problems.append(
+                Problem(
+                    what: "uplink \(settings.id): the platform's clock is \(words) the gateway's",
+                    hint: clock.known.history.best?.standing == .synchronised
+                        ? "the gateway's is synchronised: tell the platform's operator"
+                        : "set the gateway's right: time comes from the network (timedatectl status), or date -s"))
+        }
         if let refusal {
             problems.append(
                 Problem(
                     what: "configuration: refused \((now - refusal.time).rounded) ago, the one before goes on: "
                         + refusal.reason, hint: refusal.hint))
         }
+    }
+
+    /// What `bytes` in a time come to in a day; nil where the time is too short to tell.
+    static func perDay(_ bytes: Int64, over milliseconds: Int64) -> Int64? {
+        guard milliseconds >= 60_000 else { return nil }
+        return Int64(clamping: Int((Double(bytes) * 86_400_000 / Double(milliseconds)).rounded()))
     }
 
     /// A new configuration that was not taken.
@@ -93,7 +121,8 @@ extension StatusReport {
         } else if spool.damaged > 0 {
             add(
                 "spool: \(spool.damaged) readings could not be read back",
-                "the disk or card has damaged its file: look at dmesg, and think of replacing it")
+                "the disk or card has damaged its file: look at dmesg, and think of replacing it; `parthe spool` lists the "
+                    + "gaps")
         }
         if let step = SpoolAdmission.Step.allCases.first(where: { "\($0)" == spool.step }), step != .normal {
             add(
@@ -148,7 +177,7 @@ extension StatusReport {
         if spool.quarantined > 0 {
             add(
                 "spool: \(spool.quarantined) readings were refused by a platform and are set aside",
-                "the reasons stand in the spool's table `quarantine`")
+                "`parthe spool quarantine` lists them with the reasons")
         }
         return found
     }

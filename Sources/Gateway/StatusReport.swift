@@ -25,6 +25,47 @@ public struct StatusReport: Codable, Sendable {
         public var text: String
     }
 
+    /// The wall clock.
+    public struct Clock: Codable, Sendable {
+        /// A setting that it had since the machine was started.
+        public struct Change: Codable, Hashable, Sendable {
+            /// When it was noticed.
+            public var since: String
+            /// As `state`.
+            public var state: String
+            /// As `by`.
+            public var by: String
+            /// UTC minus boot clock.
+            public var offsetMilliseconds: Int64
+            /// By how much the clock was set forward; negative: back. Absent for the first.
+            public var stepMilliseconds: Int64?
+            /// Whether it was a leap second.
+            public var leapSecond: Bool?
+        }
+
+        /// `synchronised` (now, or since the start of the machine), `set` (by a battery clock or by hand), `restored`
+        /// (nothing stands behind it) or `unknown` (it cannot be right).
+        public var state: String
+        /// Who set it or keeps it right: `systemd-timesyncd`, `chrony`, `ntpd`, `another program`, `hardware clock`,
+        /// `hand`, `nobody`.
+        public var by: String?
+        /// The same in words.
+        public var text: String
+        /// Since when that is known.
+        public var since: String?
+        /// What is added to the boot clock to get the times of readings.
+        public var offsetMilliseconds: Int64?
+        /// Readings that wait for a clock.
+        public var waiting: Int64
+        /// When readings get their times though nobody synchronises the clock; absent when they do not wait, or wait for
+        /// the clock to be set.
+        public var dueMilliseconds: Int64?
+        /// By how much the kernel's wall clock is ahead of the times that readings get; absent where it is not.
+        public var wallClockAheadMilliseconds: Int64?
+        /// The settings that it had, oldest first; at most 32.
+        public var changes: [Change]
+    }
+
     /// A bus.
     public struct Bus: Codable, Sendable {
         /// Its name.
@@ -230,6 +271,9 @@ public struct StatusReport: Codable, Sendable {
         public var step: String
         /// What had to be mended when the spool was opened; absent where nothing was wrong.
         public var mended: String?
+        /// Bytes that the agent writes to the disk in a day, as it did since its start; absent in its first minute, and
+        /// where the kernel does not tell.
+        public var writtenBytesPerDay: Int64?
     }
 
     /// An uplink.
@@ -254,6 +298,9 @@ public struct StatusReport: Codable, Sendable {
         public var copiesAvoided: UInt64
         /// Readings that the platform has with another value; it keeps its own.
         public var conflicts: UInt64
+        /// By how much the platform's clock is ahead of the times that readings get, to half a second and half a round
+        /// trip; negative: behind. Absent where it is not known.
+        public var clockAheadMilliseconds: Int64?
         /// When the platform last did what it was asked.
         public var lastSuccessAgeMilliseconds: Int64?
         /// What goes wrong now; absent when nothing does.
@@ -274,6 +321,8 @@ public struct StatusReport: Codable, Sendable {
     public var uptimeMilliseconds: Int64
     /// What is wrong now, the gravest first; empty when all is well.
     public var problems: [Problem]
+    /// The wall clock.
+    public var clock: Clock
     /// The buses in the order of the configuration, those without meters left out.
     public var buses: [Bus]
     /// The meters, bus by bus.

@@ -5,7 +5,7 @@ extension DeliveryMachine {
         case wake
         /// The spool's answer to `lease`; nil when nothing waits.
         case leased(Lease?)
-        /// Nothing was leased because the wall clock is not set.
+        /// Nothing can be leased: what waits has no time yet, because the wall clock is not set.
         case clockUnset
         /// Every point asked for has its Datastream now, but these.
         case provisioned(missing: [MissingDatastream])

@@ -192,15 +192,19 @@ public struct SpoolSettings: Hashable, Sendable {
     public var freeBytes: Int64
     /// How long delivered readings stay as history.
     public var history: Duration
+    /// How long after the start of the machine readings wait for time from the network, where nothing stands behind the
+    /// clock.
+    public var clockWait: Duration
 
     /// Settings with every property given.
     public init(
         commitInterval: Duration? = nil, maximumBytes: Int64 = 256_000_000, freeBytes: Int64 = 64_000_000,
-        history: Duration = .seconds(48 * 3600)
+        history: Duration = .seconds(48 * 3600), clockWait: Duration = WallClock.patience
     ) {
         self.commitInterval = commitInterval
         self.maximumBytes = maximumBytes
         self.freeBytes = freeBytes
         self.history = history
+        self.clockWait = clockWait
     }
 }

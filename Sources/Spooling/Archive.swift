@@ -8,13 +8,46 @@ struct Boot: Hashable {
     var id: String
     /// What has to be added to an instant of it to get the spool's running time, in ns: see History.
     var age: Int64
-    /// UTC minus boot clock as it was known last, in ns.
+    /// UTC minus boot clock as it was known best, in ns.
     var offset: Int64
     /// The highest offset that was frozen into times of this boot, or nil.
     var highest: Int64?
+    /// How far `offset` can be relied on.
+    var standing = ClockStanding.unknown
+    /// The sequence number of its first reading; nil before there is one.
+    var first: Int64?
+    /// The least that its offset can be, because the boot before had ended; nil when nothing is known of that.
+    var low: Int64?
 
-    /// What a boot is called whose row was lost: what its times are is a guess.
+    /// What a boot is called whose row was lost.
     static let lost = "lost"
+
+    /// Whether its readings get their times from its own clock.
+    var isKnown: Bool { standing >= .set }
+    /// The least that its offset can be: a clock that was restored is late, not early.
+    var least: Int64? {
+        standing == .restored ? max(offset, low ?? offset) : low
+    }
+    /// What comes nearest to its offset; nil where nothing is known of it.
+    var likely: Int64? { isKnown ? offset : least }
+}
+
+extension Boot {
+    /// A row of the table `boot`.
+    init(_ cells: [Cell]) {
+        self.init(
+            number: cells[0].integer, id: cells[1].text, age: cells[2].integer, offset: cells[3].integer,
+            highest: cells[4].optional,
+            standing: ClockStanding(rawValue: UInt8(clamping: cells[5].integer)) ?? .unknown,
+            first: cells[6].optional, low: cells[7].optional)
+    }
+
+    var cells: [Cell] {
+        [
+            .integer(number), .text(id), .integer(age), .integer(offset), Cell(highest),
+            .integer(Int64(standing.rawValue)), Cell(first), Cell(low),
+        ]
+    }
 }
 
 /// The reading side of a spool's file: used by the agent's store and by those who only look.
@@ -61,14 +94,19 @@ final class Archive {
         }
     }
 
-    /// Whether a chunk's checksum fits.
-    func isWhole(_ header: ChunkHeader) throws(SpoolError) -> Bool {
-        var found = false
-        try wholeHeaders(from: header.sequence) { (other) throws(SpoolError) in
-            found = other == header
+    /// The first of them.
+    func wholeHeader(from sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        var found: ChunkHeader?
+        try wholeHeaders(from: sequence) { (header) throws(SpoolError) in
+            found = header
             return false
         }
         return found
+    }
+
+    /// Whether a chunk's checksum fits.
+    func isWhole(_ header: ChunkHeader) throws(SpoolError) -> Bool {
+        try wholeHeader(from: header.sequence) == header
     }
 
     /// The chunks from a sequence number on, oldest first, as long as `take` asks for more.
@@ -206,14 +244,18 @@ final class Archive {
         try boot("WHERE number > ? ORDER BY number DESC LIMIT 1", 0)
     }
 
+    /// The first boot after `number` that knew its time.
+    func knownBoot(after number: Int64) throws(SpoolError) -> Boot? {
+        try boot("WHERE number > ? AND standing >= \(ClockStanding.set.rawValue) ORDER BY number LIMIT 1", number)
+    }
+
     private func boot(_ clause: String, _ parameter: Int64) throws(SpoolError) -> Boot? {
         guard let row = try connection.row(.boot, clause, parameter) else { return nil }
-        let boot = Boot(
-            number: row[0].integer, id: row[1].text, age: row[2].integer, offset: row[3].integer,
-            highest: row[4].optional)
+        let boot = Boot(row)
         let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
         guard (1...ChunkHeader.limit).contains(boot.number), offsets.contains(boot.offset), offsets.contains(boot.age),
-            offsets.contains(boot.highest ?? 0)
+            offsets.contains(boot.highest ?? 0), offsets.contains(boot.low ?? 0),
+            (1...ChunkHeader.limit).contains(boot.first ?? 1)
         else { throw damaged("impossible numbers in the row of boot \(boot.number)") }
         return boot
     }
@@ -229,20 +271,20 @@ final class Archive {
         guard let row = try connection.row(.frozen, "WHERE first <= ? ORDER BY first DESC LIMIT 1", sequence) else {
             return nil
         }
-        let range = FrozenRange(
-            first: row[0].integer, last: row[1].integer, boot: row[2].integer, offset: row[3].integer,
-            isRaised: row[4].integer != 0, latest: row[5].integer)
+        let range = FrozenRange(row)
         let offsets = -ChunkHeader.offsetLimit...ChunkHeader.offsetLimit
         guard (1...ChunkHeader.limit).contains(range.first), (range.first...ChunkHeader.limit).contains(range.last),
-            offsets.contains(range.offset), abs(range.latest / 2) <= ChunkHeader.offsetLimit / 1_000_000
+            offsets.contains(range.offset), offsets.contains(range.low ?? 0), offsets.contains(range.high ?? 0),
+            abs(range.latest / 2) <= ChunkHeader.offsetLimit / 1_000_000
         else { throw damaged("impossible numbers in the row of the times from \(range.first)") }
         return range
     }
 
-    /// The moment of an instant: as frozen, else as well as its boot's clock was known.
+    /// The moment of an instant: as frozen, else as well as its boot's clock was known; nil where it never was.
     func timestamp(of instant: Int64, in header: ChunkHeader) throws(SpoolError) -> Timestamp? {
         let instant = Instant(nanoseconds: instant)
         if let range = try frozenRange(of: header.sequence) { return range.timestamp(of: instant) }
-        return try boot(header.boot).map { ClockOffset(nanoseconds: $0.offset).timestamp(of: instant) }
+        guard let boot = try boot(header.boot) else { return nil }
+        return boot.likely.map { ClockOffset(nanoseconds: $0).timestamp(of: instant) }
     }
 }

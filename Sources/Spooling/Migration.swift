@@ -1,7 +1,7 @@
 /// Brings spools of earlier formats forward: in one transaction, so that a power cut leaves the one or the other.
 ///
 /// Version 2 had texts, which version 1 had not. Version 3 gave every row a checksum, the table `gap` in place of
-/// `damage`, and stamps to what is remembered.
+/// `damage`, stamps to what is remembered, and the clock a history.
 enum Migration {
     /// - Throws: never `.database`: a file that is well, but cannot be brought forward, must not be taken for a damaged one.
     static func bringForward(_ connection: Connection) throws(SpoolError) {
@@ -15,6 +15,9 @@ enum Migration {
         }
     }
 
+    /// The tables that there were.
+    private static let former = SealedTable.allCases.filter { $0 != .gap && $0 != .clock }
+
     private static func bring(_ connection: Connection) throws(SpoolError) {
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version < Schema.version else { return }
@@ -24,7 +27,7 @@ enum Migration {
         }
         try connection.transaction { () throws(SpoolError) in
             try complete(connection)
-            for table in SealedTable.allCases where table != .gap {
+            for table in former {
                 try connection.execute(
                     "ALTER TABLE \(table) RENAME TO old_\(table)", operation: "bring the format forward")
             }
@@ -35,7 +38,7 @@ enum Migration {
             }
             try connection.execute(
                 "DROP INDEX IF EXISTS thinned; " + (statements["thinned"] ?? ""), operation: "bring the format forward")
-            for table in SealedTable.allCases where table != .gap { try copy(table, connection) }
+            for table in former { try copy(table, connection) }
             try copyDamage(connection)
             try connection.execute(
                 "PRAGMA user_version = \(Schema.version)", operation: "bring the format forward")
@@ -57,15 +60,28 @@ enum Migration {
             """, operation: "complete tables")
     }
 
+    /// 2020-01-01T00:00:00Z, in ns since 1970.
+    private static let year2020: Int64 = 1_577_836_800_000_000_000
+
     /// Copies a table's rows, each with its checksum, and drops the old one.
     private static func copy(_ table: SealedTable, _ connection: Connection) throws(SpoolError) {
+        func quoted(_ column: String) -> String { "\"\(column)\"" }
         let columns: [String] =
             switch table {
             case .spool: ["id", "run", "quarantined", "damaged", "0", "0", "0", "0"]
             case .memory: ["name", "value", "0"]
-            default: table.columns.map { "\"\($0)\"" }
+            // What boots had for a clock is believed from 2020 on: what it was worth stood nowhere.
+            case .boot:
+                table.columns.dropLast(3).map(quoted) + ["2 * (\"offset\" >= \(year2020))", "held.first", "NULL"]
+            case .frozen: table.columns.dropLast(2).map(quoted) + ["NULL", "NULL"]
+            default: table.columns.map(quoted)
             }
-        let rows = try connection.statement("SELECT \(columns.joined(separator: ", ")) FROM old_\(table)")
+        var source = "old_\(table)"
+        if table == .boot {
+            source += " LEFT JOIN (SELECT boot, min(sequence) AS first FROM chunk GROUP BY boot) AS held"
+            source += " ON held.boot = number"
+        }
+        let rows = try connection.statement("SELECT \(columns.joined(separator: ", ")) FROM \(source)")
         while try rows.step() {
             var cells = columns.indices.map { rows.cell(Int32($0)) }
             if table == .spool {

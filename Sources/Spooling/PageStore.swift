@@ -18,6 +18,9 @@ final class PageStore {
     private(set) var images: [UInt32: Int] = [:]
     /// Images in the log that SQLite does not believe, in the order in which they were written.
     private(set) var unread: [(page: UInt32, start: Int)] = []
+    /// Whether transactions are among them that were at their end before another began: a power cut leaves at most the
+    /// last one unfinished, so that there was damage then.
+    private(set) var lostTransactions = false
     /// Images that it believes.
     private(set) var read: [(page: UInt32, start: Int)] = []
     /// By page number the newest of those that it does not believe.
@@ -71,6 +74,7 @@ final class PageStore {
             salt = (word(first, 2), word(first, 3))
         }
         var pending: [(page: UInt32, start: Int)] = []
+        var ends = 0
         var start = Self.logHeaderSize
         while start + Self.frameHeaderSize + Self.pageSize <= Int(bytes) {
             guard let frame = Self.read(log, at: start, Self.frameHeaderSize + Self.pageSize) else { break }
@@ -90,11 +94,13 @@ final class PageStore {
                 }
             } else if isOfThisRun {
                 unread.append((word(head, 0), start + Self.frameHeaderSize))
+                if word(head, 1) != 0 { ends += 1 }
             }
             start += Self.frameHeaderSize + Self.pageSize
         }
         // A transaction whose end is not there is none, but its rows may be whole.
         unread = pending + unread
+        lostTransactions = ends > 1
         for image in unread { unreadImages[image.page] = image.start }
     }
 

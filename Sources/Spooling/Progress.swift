@@ -3,8 +3,9 @@ internal import Metering
 /// How far one uplink has come: which sequence numbers are settled, and which are out on a lease.
 ///
 /// Kept as a short sorted list of spans that do not overlap; what no span covers is still to be delivered. Settled
-/// neighbours merge, so the list has at most two spans more than twice the open leases. It is written whole, in the
-/// transaction of the next append, whenever it has changed.
+/// neighbours merge, so the list has at most three spans more than twice the open leases (one of them where readings of
+/// earlier boots wait for a clock and were passed over). It is written whole, in the transaction of the next append,
+/// whenever it has changed.
 struct Progress {
     /// Most leases of one uplink that are open at once.
     static let maximumOpenLeases = 64

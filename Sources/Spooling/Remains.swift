@@ -8,7 +8,7 @@ internal import Metering
 struct Remains {
     /// The newest row of the spool.
     var spool: SpoolRow?
-    /// By table and key: the row that counts. Those of `delivery` are in `settled`, those of `spool` above.
+    /// By table and key (see `key(of:in:)`): the row that counts. Those of `delivery` are in `settled`, those of `spool` above.
     private(set) var rows: [SealedTable: [Cell: [Cell]]] = [:]
     /// By uplink: ranges that were settled.
     private(set) var settled: [Int64: [ClosedRange<Int64>]] = [:]
@@ -119,22 +119,37 @@ struct Remains {
                 settled[row[0].integer] = settledRanges(of: row[0].integer)
             }
         default:
-            let before = rows[table]?[row[0]]
-            if let before, !Self.counts(row, before: before, in: table) { return }
-            rows[table, default: [:]][row[0]] = row
+            let key = Self.key(of: row, in: table)
+            if let before = rows[table]?[key], !Self.counts(row, before: before, in: table) { return }
+            rows[table, default: [:]][key] = row
         }
+    }
+
+    /// What tells a row from the others of its table: the first column, but a boot has several rows in `clock`.
+    private static func key(of row: [Cell], in table: SealedTable) -> Cell {
+        table == .clock ? .text("\(row[0].integer)/\(row[1].integer)") : row[0]
     }
 
     /// Whether a row counts rather than another one with its key.
     private static func counts(_ row: [Cell], before other: [Cell], in table: SealedTable) -> Bool {
         switch table {
-        case .boot: (row[4].optional ?? .min) >= (other[4].optional ?? .min)
+        case .boot:
+            (row[4].optional ?? .min, row[5].integer) >= (other[4].optional ?? .min, other[5].integer)
+        case .clock: (row[2].integer, row[4].integer) >= (other[2].integer, other[4].integer)
         case .frozen: row[1].integer >= other[1].integer
         case .uplink: row[3].integer >= other[3].integer
         case .total: row[1].integer >= other[1].integer
         case .memory: row[2].integer >= other[2].integer
         default: true
         }
+    }
+
+    /// Takes points and shapes that were lost from their copy.
+    mutating func complete(with spares: Spares) {
+        for (number, key) in spares.points where rows[.point]?[.integer(number)] == nil {
+            rows[.point, default: [:]][.integer(number)] = [.integer(number), .text(key), .null]
+        }
+        for (number, body) in spares.shapes where shapes[number] == nil { shapes[number] = body }
     }
 
     /// The ranges that an uplink had settled, in order and joined.

@@ -21,11 +21,14 @@ final class Salvage {
     }
 
     private let source: String
+    private var directory: String { String(source[..<(source.lastIndex(of: "/") ?? source.startIndex)]) }
     private let sidecar: Sidecar?
     private let connection: Connection
     private let archive: Archive
     private var remains = Remains()
     private var report = Report()
+    /// The gaps that are listed already.
+    private lazy var known = remains.rows(of: .gap).map { Gap($0) }
 
     /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
     static func rescue(from source: String, sidecar: Sidecar?, into target: String) throws(SpoolError) -> Report {
@@ -34,6 +37,8 @@ final class Salvage {
         do {
             try salvage.connection.transaction { () throws(SpoolError) in try salvage.run() }
             salvage.connection.close()
+            // `parthe spool repair` may be root; the agent is not.
+            SpoolFolder.adopt(target, like: source, in: SpoolFolder.folder(of: source))
             try sync(target)
         } catch {
             salvage.connection.close()
@@ -72,10 +77,11 @@ final class Salvage {
         }
         remains = found
         var row = remains.spool ?? SpoolRow(id: sidecar?.spoolID ?? SpoolRow.randomID())
+        remains.complete(with: Spares(of: row.id, in: directory))
         let newest = try keepChunks(&row)
         try copyRows(newest: newest?.last ?? 0)
         try keepDictionary()
-        try keepTimes(newest)
+        try keepTimes()
         try keepMemory()
         for gap in report.gaps { try gap.write(to: connection) }
         row.damaged += report.lost
@@ -94,7 +100,7 @@ final class Salvage {
         var previous: ChunkHeader?
         var next = row.forgotten + 1
         while let chunk = try archive.header(from: (previous?.sequence ?? 0) + 1) {
-            guard chunk.sequence >= next else {
+            guard chunk.sequence >= next, !isDropped(chunk) else {
                 delete.bind(chunk.sequence)
                 try delete.run("rescue")
                 continue
@@ -108,7 +114,13 @@ final class Salvage {
         return previous
     }
 
+    /// Whether a chunk was dropped before: what a freed page still holds of it is told as missing already.
+    private func isDropped(_ chunk: ChunkHeader) -> Bool {
+        known.contains { $0.reason == SpoolStore.dropReason && $0.first <= chunk.sequence && chunk.last <= $0.last }
+    }
+
     private func addHole(_ first: Int64, _ last: Int64, after: ChunkHeader?, before: ChunkHeader) {
+        if known.contains(where: { $0.first <= first && last <= $0.last }) { return }
         report.gaps.append(
             Gap(
                 first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },
@@ -130,13 +142,10 @@ final class Salvage {
 
     /// When an instant of a chunk was, in ms since 1970, as far as that is known.
     private func time(_ instant: Int64, of chunk: ChunkHeader) -> Int64? {
-        var offset: Int64?
-        for row in remains.rows[.frozen]?.values.map({ $0 }) ?? [] {
-            if (row[0].integer...max(row[0].integer, row[1].integer)).contains(chunk.sequence) {
-                offset = row[3].integer
-            }
+        let range = remains.rows[.frozen]?.values.lazy.map { FrozenRange($0) }.last {
+            $0.first <= chunk.sequence && chunk.sequence <= $0.last
         }
-        offset = offset ?? remains.rows[.boot]?[.integer(chunk.boot)]?[3].integer
+        let offset = range?.offset ?? remains.rows[.boot]?[.integer(chunk.boot)].flatMap { Boot($0).likely }
         return offset.map {
             ClockOffset(nanoseconds: $0).timestamp(of: Instant(nanoseconds: instant)).milliseconds
         }
@@ -183,37 +192,44 @@ final class Salvage {
         }
     }
 
-    /// Sees to it that every chunk has a boot, and that every chunk before a frozen one is frozen.
-    private func keepTimes(_ newest: ChunkHeader?) throws(SpoolError) {
-        for row in remains.rows(of: .boot) { try connection.write(row, to: .boot) }
-        for row in remains.rows(of: .frozen) { try connection.write(row, to: .frozen) }
+    /// Sees to it that every chunk has a boot, and that what was frozen has times. Those of a boot that nobody knows the
+    /// clock of lie between bounds: see SpoolStore+Bounds.swift.
+    private func keepTimes() throws(SpoolError) {
+        for table in [SealedTable.boot, .clock, .frozen] {
+            for row in remains.rows(of: table) { try connection.write(row, to: table) }
+        }
         let end = try archive.frozenRange(through: .max)
-        var previous: (chunk: ChunkHeader, offset: Int64)?
+        // No chunk from here on is older, in ns since 1970; nil where nothing is known of that.
+        var floor: Int64?
         var next: Int64 = 0
         while let chunk = try archive.header(from: next) {
             next = chunk.last + 1
             let range = try archive.frozenRange(of: chunk.sequence)
-            let known = try archive.boot(chunk.boot)
-            // Without anything else it follows the one before.
-            let follows = previous.map { $0.offset + $0.chunk.latest - chunk.earliest }
-            let noted = sidecar?.boot == chunk.boot ? sidecar?.offset : nil
-            let offset = range?.offset ?? known?.offset ?? noted ?? follows ?? 0
+            var known = try archive.boot(chunk.boot)
             if known == nil {
-                try connection.write(
-                    [
-                        .integer(chunk.boot), .text(Boot.lost), .integer(0), .integer(offset),
-                        Cell(range.map(\.offset)),
-                    ], to: .boot)
+                let boot = lostBoot(of: chunk, floor: floor)
+                try connection.write(boot.cells, to: .boot)
+                known = boot
             }
-            if range == nil, let end, chunk.sequence <= end.last {
-                try connection.write(
-                    [
-                        .integer(chunk.sequence), .integer(chunk.last), .integer(chunk.boot), .integer(offset),
-                        .integer(1), .integer(end.latest),
-                    ], to: .frozen)
+            if range == nil, let end, chunk.sequence <= end.last, let boot = known, boot.isKnown {
+                // Its readings had times, which may have been others.
+                var filler = FrozenRange(boot: chunk.boot, offset: boot.offset, doubt: .restored)
+                (filler.first, filler.last, filler.latest) = (chunk.sequence, chunk.last, end.latest)
+                try connection.write(filler.cells, to: .frozen)
             }
-            previous = (chunk, offset)
+            let least = range.map { $0.doubt == .none ? $0.offset : $0.low } ?? known?.likely
+            floor = least.map { $0 + chunk.latest + FrozenTimes.minimumStep } ?? floor
         }
+    }
+
+    /// A boot in place of one whose row is gone. Its clock is that of its frozen times, or that of the sidecar.
+    private func lostBoot(of chunk: ChunkHeader, floor: Int64?) -> Boot {
+        let ranges = remains.rows(of: .frozen).map { FrozenRange($0) }.filter { $0.boot == chunk.boot }
+        var offset = ranges.last { $0.doubt == .none }?.offset
+        if offset == nil, let sidecar, sidecar.boot == chunk.boot, sidecar.offset != 0 { offset = sidecar.offset }
+        return Boot(
+            number: chunk.boot, id: Boot.lost, age: 0, offset: offset ?? 0, highest: ranges.map(\.offset).max(),
+            standing: offset == nil ? .unknown : .set, first: chunk.sequence, low: floor.map { $0 - chunk.earliest })
     }
 
     /// Writes what is remembered; of the totals of pulses the newer of spool and sidecar.

@@ -33,9 +33,21 @@ enum Schema {
             PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = \(logBytes(maximumBytes: maximumBytes));
             PRAGMA cache_size = -128; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
             """, operation: "open")
+        try rewriteLog(connection)
         if isNew { try create(connection) } else { try Migration.bringForward(connection) }
         try verify(connection)
         return connection
+    }
+
+    /// Writes what the log holds into the file, and begins the log anew. After a sync that failed the kernel shows frames
+    /// that are not on the disk, and calls them clean (Rebello et al., USENIX ATC 2020): what was committed behind them
+    /// would go with them. Copying makes them dirty again, and syncs them.
+    private static func rewriteLog(_ connection: Connection) throws(SpoolError) {
+        guard try connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+            throw SpoolError(
+                .busy, operation: "open", path: connection.path,
+                detail: "another program reads the log, which has to be begun anew")
+        }
     }
 
     /// Opens the database file for looking only.
@@ -130,14 +142,18 @@ enum Schema {
         CREATE TABLE shape (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE boot (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, age INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-            highest INTEGER, crc INTEGER NOT NULL);
+            highest INTEGER, standing INTEGER NOT NULL, first INTEGER, low INTEGER, crc INTEGER NOT NULL);
+        CREATE TABLE clock (
+            boot INTEGER NOT NULL, place INTEGER NOT NULL, since INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+            standing INTEGER NOT NULL, source TEXT NOT NULL, leap INTEGER NOT NULL, crc INTEGER NOT NULL,
+            PRIMARY KEY (boot, place)) WITHOUT ROWID;
         CREATE TABLE chunk (
             sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, boot INTEGER NOT NULL, earliest INTEGER NOT NULL,
             latest INTEGER NOT NULL, stored INTEGER NOT NULL, body BLOB NOT NULL);
         CREATE INDEX thinned ON chunk (count) WHERE count >= 1048576;
         CREATE TABLE frozen (
             first INTEGER PRIMARY KEY, last INTEGER NOT NULL, boot INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-            raised INTEGER NOT NULL, latest INTEGER NOT NULL, crc INTEGER NOT NULL);
+            raised INTEGER NOT NULL, latest INTEGER NOT NULL, low INTEGER, high INTEGER, crc INTEGER NOT NULL);
         CREATE TABLE uplink (
             id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL, doubtful INTEGER NOT NULL,
             crc INTEGER NOT NULL);

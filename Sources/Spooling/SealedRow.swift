@@ -18,7 +18,7 @@ enum Cell: Hashable {
 /// A table whose rows each carry a checksum in their last column: what a disk has changed is never believed. The checksum
 /// covers the table, too, so that a row that is found in a damaged file says whose it is.
 enum SealedTable: Int64, CaseIterable {
-    case spool = 1, point, boot, frozen, uplink, delivery, quarantine, remark, memory, event, total, gap
+    case spool = 1, point, boot, frozen, uplink, delivery, quarantine, remark, memory, event, total, gap, clock
 
     /// The table's name.
     var name: String { "\(self)" }
@@ -28,8 +28,8 @@ enum SealedTable: Int64, CaseIterable {
         switch self {
         case .spool: ["id", "run", "quarantined", "damaged", "dropped", "forgotten", "next", "format"]
         case .point: ["id", "key", "note"]
-        case .boot: ["number", "id", "age", "offset", "highest"]
-        case .frozen: ["first", "last", "boot", "offset", "raised", "latest"]
+        case .boot: ["number", "id", "age", "offset", "highest", "standing", "first", "low"]
+        case .frozen: ["first", "last", "boot", "offset", "raised", "latest", "low", "high"]
         case .uplink: ["id", "name", "active", "doubtful"]
         case .delivery: ["uplink", "first", "last", "lease", "settled"]
         case .quarantine: ["id", "uplink", "sequence", "point", "time", "value", "reason"]
@@ -38,13 +38,14 @@ enum SealedTable: Int64, CaseIterable {
         case .event: ["id", "boot", "instant", "subject", "kind", "text"]
         case .total: ["point", "count", "hash", "first", "last"]
         case .gap: ["first", "last", "count", "most", "earliest", "latest", "noted", "reason"]
+        case .clock: ["boot", "place", "since", "offset", "standing", "source", "leap"]
         }
     }
 
     /// Whether the first column is the rowid, which a record does not repeat.
     var hasRowID: Bool {
         switch self {
-        case .spool, .delivery, .memory: false
+        case .spool, .delivery, .memory, .clock: false
         default: true
         }
     }

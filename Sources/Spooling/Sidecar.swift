@@ -18,7 +18,7 @@ struct Sidecar: Hashable {
     var ceiling: Int64
     /// Readings that some uplink had not delivered.
     var undelivered: Int64
-    /// The boot, and its clock offset as it was known, in ns.
+    /// The boot, and its clock offset in ns; 0 where that was not known.
     var boot: Int64 = 0
     var offset: Int64 = 0
     /// What was remembered under a name that begins with `Sidecar.prefix`: by name its stamp and value.

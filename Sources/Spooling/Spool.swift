@@ -84,6 +84,7 @@ public actor Spool {
     /// Whether `run()` has ended: the file is closed and stays so.
     private var hasEnded = false
     private nonisolated let shared: Mutex<Status>
+    private nonisolated let time: Mutex<KnownTime>
     private nonisolated let isStopping = Atomic(false)
     /// Whether something waits that has to be committed within a second.
     private nonisolated let isUrgent = Atomic(false)
@@ -113,12 +114,15 @@ public actor Spool {
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(SpoolError) {
         var status = Status(statistics: SpoolStatistics())
+        var known = KnownTime()
+        var before: Timestamp?
         do throws(SpoolError) {
             let store = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
             status.statistics = try store.statistics()
             status.events = try store.events(atMost: Self.shownEvents)
             status.mending = store.mending
+            (known, before) = (store.knownTime, store.timeBeforeBoot)
             self.store = store
         } catch {
             guard error.isOfDisk else { throw error }
@@ -128,6 +132,8 @@ public actor Spool {
         pacing = CommitPacing(fixed: settings.commitInterval, at: BootClock.now, offset: BootClock.offset)
         status.commitInterval = pacing.interval
         shared = Mutex(status)
+        time = Mutex(known)
+        timeBeforeBoot = before
         self.directory = directory
         self.settings = settings
         self.uplinks = uplinks
@@ -139,6 +145,19 @@ public actor Spool {
     /// What the spool is doing. Never waits for the disk.
     public nonisolated var status: Status {
         shared.withLock { $0 }
+    }
+
+    /// The newest time known from before this boot; nil when nothing is.
+    public nonisolated let timeBeforeBoot: Timestamp?
+
+    /// What is known of this boot's clock; at first what an earlier run knew.
+    public nonisolated var knownTime: KnownTime {
+        time.withLock { $0 }
+    }
+
+    /// Takes what is known of this boot's clock from now on.
+    public nonisolated func know(_ new: KnownTime) {
+        time.withLock { $0 = new }
     }
 
     /// Calls `body` after each commit that brought readings.
@@ -292,7 +311,14 @@ public actor Spool {
     /// Takes the next window, and sees to it that its mark is committed soon.
     private func take(_ uplink: String, _ maximumReadings: Int) throws(SpoolError) -> Lease? {
         let store = try opened()
-        let found = try store.lease(uplink: uplink, maximumReadings: maximumReadings, offset: BootClock.offset)
+        let found: Lease?
+        do throws(SpoolError) {
+            try store.know(knownTime)
+            found = try store.lease(uplink: uplink, maximumReadings: maximumReadings)
+        } catch {
+            distrust(error)
+            throw error
+        }
         guard let lease = found else { return nil }
         if !store.isDurable(lease.id) {
             let undelivered = store.undelivered[uplink] ?? 0
@@ -305,7 +331,12 @@ public actor Spool {
     /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
     public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
         let store = try opened()
-        try store.settle(lease, rejected: rejected)
+        do throws(SpoolError) {
+            try store.settle(lease, rejected: rejected)
+        } catch {
+            distrust(error)
+            throw error
+        }
         // What was delivered is no longer shown as undelivered, though the disk learns of it with the next commit.
         let undelivered = store.undelivered
         shared.withLock { $0.statistics.undelivered = undelivered }
@@ -322,7 +353,6 @@ public actor Spool {
             new = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID,
                 suspicion: suspicion)
-            if unsure != nil { try new.rewriteLog() }
         } catch {
             refusal = (error, BootClock.now + Self.reopenInterval)
             throw error
@@ -387,11 +417,15 @@ public actor Spool {
         var content = new
         for index in content.readings.indices {
             content.readings[index].instant = content.readings[index].instant.floored(to: Self.resolution)
-            if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
         }
         var next: Int64?
         do throws(SpoolError) {
             let store = try opened()
+            if !aliases.isEmpty {
+                for index in content.readings.indices {
+                    if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
+                }
+            }
             next = store.state.nextSequence
             if let unsure {
                 // A commit is in the file as a whole or not at all.
@@ -400,6 +434,7 @@ public actor Spool {
                 }
                 self.unsure = nil
             }
+            try store.know(knownTime)
             if admission.step != .normal || pacing.last - lastMeasurement >= Self.measurementInterval {
                 try makeRoom(in: store)
             }
@@ -431,7 +466,7 @@ public actor Spool {
                 return try appendOnce(content, to: store)
             } catch {
                 guard error.code == .full else { throw error }
-                let relief = try store.relieve(at: .drop, by: rules, offset: BootClock.offset)
+                let relief = try store.relieve(at: .drop, by: rules)
                 guard relief != nil else { throw error }
             }
         }
@@ -439,7 +474,7 @@ public actor Spool {
     }
 
     private func appendOnce(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
-        for lease in try store.append(content, offset: BootClock.offset, leasing: idle) {
+        for lease in try store.append(content, leasing: idle) {
             idle[lease.uplink] = nil
             ready[lease.uplink] = lease
         }
@@ -455,9 +490,7 @@ public actor Spool {
                 onEvent(.admission(change))
                 try store.note(change.word, change.text)
             }
-            guard admission.step != .normal,
-                try store.relieve(at: admission.step, by: rules, offset: BootClock.offset) != nil
-            else { return }
+            guard admission.step != .normal, try store.relieve(at: admission.step, by: rules) != nil else { return }
         }
     }
 

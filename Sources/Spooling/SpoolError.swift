@@ -22,6 +22,8 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case missing
         /// The folder or the file cannot be made or opened.
         case inaccessible
+        /// Whoever only looks may not.
+        case unreadable
         /// The file or its file system cannot be written to.
         case readOnly
         /// The file system has no space left.
@@ -87,7 +89,8 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .full, .busy: .retryAfter(.seconds(1))
         case .readOnly, .noSpace, .inputOutput: .retryAfter(.seconds(10))
         case .invalidReading, .notHeld, .unknownUplink, .tooMany: .reject
-        case .held, .foreign, .newer, .older, .missing, .inaccessible, .damaged, .closed, .database: .fatal
+        case .held, .foreign, .newer, .older, .missing, .inaccessible, .unreadable, .damaged, .closed, .database:
+            .fatal
         }
     }
 
@@ -105,10 +108,14 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         case .older: "start the agent once: it brings the file forward"
         case .missing: "check the --state folder; the agent makes the spool at its first start"
         case .inaccessible: "check that the folder exists and that the agent's user may write to it"
+        case .unreadable:
+            "look as the agent's user, as one of its group, or with sudo; while no agent runs, looking needs the right to "
+                + "write in the folder"
         case .readOnly: "check the mount options (ro?), the permissions and the health of the disk"
         case .noSpace: "free space on the file system, or raise the quota or size limit"
         case .inputOutput: "look at dmesg for disk errors and replace the card or disk"
-        case .damaged: "keep a copy of the folder, then move the file away so that the agent can start a new one"
+        case .damaged:
+            "`parthe spool verify` says what is wrong; the agent mends it at its next start, `parthe spool repair` now"
         case .invalidReading: "this is an error in the agent: report it with this message"
         case .notHeld, .unknownUplink, .closed, .database: "restart the agent; if it comes again, report this message"
         case .tooMany: "use fewer meters on this gateway, or wait until open leases are settled"
@@ -136,7 +143,8 @@ extension SpoolError {
             case SQLITE_BUSY, SQLITE_LOCKED: .busy
             case SQLITE_FULL: .noSpace
             // A log that cannot grow is reported as an I/O error.
-            case SQLITE_IOERR where [ENOSPC, EDQUOT, EFBIG].contains(errno) || code == Self.ioErrorSHMSize: .noSpace
+            case SQLITE_IOERR
+            where [ENOSPC, EDQUOT, EFBIG].contains(errno) || code == Self.ioErrorSHMSize && errno != EIO: .noSpace
             case SQLITE_IOERR where errno == EROFS: .readOnly
             case SQLITE_IOERR: .inputOutput
             case SQLITE_READONLY: .readOnly

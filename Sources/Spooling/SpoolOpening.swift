@@ -87,7 +87,7 @@ struct SpoolOpening {
         _ = try SpoolRow.read(from: connection)
         let keys = try archive.pointKeys()
         _ = try archive.shapes(pointCount: keys.count)
-        for table in [SealedTable.boot, .frozen, .uplink, .delivery, .memory] {
+        for table in [SealedTable.boot, .clock, .frozen, .uplink, .delivery, .memory] {
             try connection.rows(table) { (_) throws(SpoolError) in true }
         }
         for chunk in [try archive.header(from: 0), try archive.header(through: .max)] {
@@ -184,24 +184,29 @@ struct SpoolOpening {
     }
 
     /// What stands in the log beyond what SQLite reads; nil where that is nothing, as after nearly every start.
-    private func unreadRemains() throws(SpoolError) -> (Remains, [Remains.Chunk])? {
+    private func unreadRemains() throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk], isLost: Bool)? {
         let store = PageStore(path)
-        guard !store.unread.isEmpty else { return nil }
+        guard !store.unread.isEmpty, store.lostTransactions || sidecar != nil else { return nil }
         var remains = Remains()
         var chunks: [Int64: Remains.Chunk] = [:]
         try remains.collectUnread(store) { (chunk) throws(SpoolError) in chunks[chunk.header.sequence] = chunk }
-        return (remains, chunks.values.sorted { $0.header.sequence < $1.header.sequence })
+        return (
+            remains, chunks.values.sorted { $0.header.sequence < $1.header.sequence }, store.lostTransactions
+        )
     }
 
-    /// Brings in what SQLite did not read of the log, and lists what the sidecar says is missing then.
+    /// Brings in what SQLite did not read of the log, where that was committed, and lists what the sidecar says is missing
+    /// then. A transaction that a power cut left unfinished never was, and stays away as a whole.
     private mutating func catchUp(
-        _ remains: (rows: Remains, chunks: [Remains.Chunk])?, _ connection: Connection
+        _ unread: (rows: Remains, chunks: [Remains.Chunk], isLost: Bool)?, _ connection: Connection
     ) throws(SpoolError) {
         let archive = Archive(connection)
         var row = try SpoolRow.read(from: connection)
         let before = row
         var newest = try archive.header(through: .max)
         let sidecar = sidecar?.spoolID == row.id ? sidecar : nil
+        let known = max((newest?.last ?? 0) + 1, row.next)
+        let remains = unread?.isLost ?? false || sidecar?.next ?? 1 > known ? unread : nil
         var added: [Remains.Chunk] = []
         for chunk in remains?.chunks ?? [] where chunk.header.sequence > newest?.last ?? row.forgotten {
             // A chunk is of use with its boot and its shapes only; what refers to a boot that is not there is left.
@@ -269,6 +274,7 @@ struct SpoolOpening {
         }
         for row in rows.rows(of: .boot) where try archive.boot(row[0].integer) == nil {
             try connection.write(row, to: .boot)
+            for entry in rows.rows(of: .clock) where entry[0] == row[0] { try connection.write(entry, to: .clock) }
         }
         let insert = try connection.statement("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
         for chunk in chunks {

@@ -1,17 +1,30 @@
+internal import Glibc
 public import Metering
+internal import Posix
 
 /// A look into the spool of an agent that is dead or running; nothing is changed.
 ///
 /// It needs the right to write in the folder, or the agent running: readers of a write-ahead log share its index.
 public final class SpoolReader {
-    private let archive: Archive
+    let archive: Archive
+    var connection: Connection { archive.connection }
 
-    init(directory: String) throws(SpoolError) {
-        let path = SpoolFolder.file(in: directory)
-        guard SpoolFolder.exists(path) else {
-            throw SpoolError(.missing, operation: "open", path: path, detail: "there is no spool")
+    /// Opens the spool's file at `path`.
+    init(file path: String) throws(SpoolError) {
+        if let obstacle = File.obstacle(path) {
+            let isMissing = [ENOENT, ENOTDIR].contains(obstacle.code)
+            throw SpoolError(
+                isMissing ? .missing : .unreadable, operation: "open", path: path,
+                detail: isMissing ? "there is no spool" : PosixError.text(obstacle.code), errno: obstacle.code)
         }
-        archive = Archive(try Schema.openForReading(path))
+        do throws(SpoolError) {
+            archive = Archive(try Schema.openForReading(path))
+        } catch {
+            guard [.inaccessible, .readOnly].contains(error.code) else { throw error }
+            var error = error
+            error.code = .unreadable
+            throw error
+        }
     }
 
     /// What the spool ever committed, point by point in the order of their keys.
@@ -38,7 +51,7 @@ public final class SpoolReader {
 
     /// What is noted of a point; nil where there is no note, or no such point.
     public func note(of key: String) throws(SpoolError) -> String? {
-        let row = try archive.connection.statement("SELECT note FROM point WHERE key = ?")
+        let row = try connection.statement("SELECT note FROM point WHERE key = ?")
         row.bind(key, at: 1)
         defer { row.reset() }
         return try row.step() && !row.isNull(0) ? row.text(0) : nil
@@ -46,24 +59,57 @@ public final class SpoolReader {
 
     /// What the spool holds; `undelivered` has the uplinks that the agent was started with last.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
-        let archive = archive
-        return try archive.connection.snapshot { () throws(SpoolError) in
-            let oldest = try archive.header(from: 0)?.sequence ?? 1
-            var uplinks: [Progress] = []
-            try archive.connection.rows(.uplink, "WHERE active <> 0") { (row) throws(SpoolError) in
-                let spans = try archive.spans(of: row[0].integer, from: oldest)
-                uplinks.append(Progress(id: row[0].integer, name: row[1].text, spans: spans))
-                return true
-            }
-            return try archive.statistics(
-                uplinks, try SpoolRow.read(from: archive.connection), thinned: try archive.thinned())
+        try connection.snapshot { () throws(SpoolError) in try count().statistics }
+    }
+
+    /// What is counted, for one snapshot.
+    struct Count {
+        var statistics: SpoolStatistics
+        var uplinks: [Progress]
+        var gaps: [Gap]
+    }
+
+    /// Counts what the file holds. Numbers that thinning took away, and those of gaps, have no reading.
+    func count() throws(SpoolError) -> Count {
+        let oldest = try archive.header(from: 0)?.sequence ?? 1
+        var uplinks: [Progress] = []
+        try connection.rows(.uplink, "WHERE active <> 0") { (row) throws(SpoolError) in
+            let spans = try archive.spans(of: row[0].integer, from: oldest)
+            uplinks.append(Progress(id: row[0].integer, name: row[1].text, spans: spans))
+            return true
         }
+        let thinned = try archive.thinned()
+        let gaps = try archive.gaps(atMost: .max)
+        var statistics = try archive.statistics(uplinks, try SpoolRow.read(from: connection), thinned: thinned)
+        let numbers = oldest...max(oldest, statistics.committed)
+        let absent =
+            thinned.map { $0.last - $0.removed + 1...$0.last }
+            + gaps.filter { $0.first >= 1 && $0.first <= $0.last }.map { $0.first...$0.last }
+        let isEmpty = statistics.committed < oldest
+        statistics.held = isEmpty ? 0 : numbers.count(without: absent)
+        for uplink in uplinks {
+            let settled = uplink.spans.filter { $0.state == .settled }.map { $0.first...$0.last }
+            statistics.undelivered[uplink.name] = isEmpty ? 0 : numbers.count(without: absent + settled)
+        }
+        return Count(statistics: statistics, uplinks: uplinks, gaps: gaps)
+    }
+}
+
+extension ClosedRange<Int64> {
+    /// How many of its numbers are in none of `others`.
+    func count(without others: [ClosedRange]) -> Int64 {
+        var (count, next) = (Int64(0), lowerBound)
+        for other in others.sorted(by: { $0.lowerBound < $1.lowerBound }) where other.lowerBound <= upperBound {
+            count += Swift.max(0, other.lowerBound - next)
+            next = Swift.max(next, other.upperBound + 1)
+        }
+        return count + Swift.max(0, upperBound - next + 1)
     }
 }
 
 extension SpoolStore {
     /// Opens a spool for looking only, whether its agent runs or not.
     public static func openForReading(directory: String) throws(SpoolError) -> SpoolReader {
-        try SpoolReader(directory: directory)
+        try SpoolReader(file: SpoolFolder.file(in: directory))
     }
 }

@@ -10,6 +10,10 @@ public struct SpoolStatistics: Hashable, Sendable {
     public var held: Int64
     /// Readings that each uplink has not settled yet, by its name; those in flight count.
     public var undelivered: [String: Int64]
+    /// Readings that wait for a clock: their time is not known yet. Only the agent's own store counts them.
+    public var waitingForClock: Int64 = 0
+    /// The latest time that was ever given to a reading; nil before the first.
+    public var latestGiven: Timestamp?
     /// Readings that the platforms refused for good, ever. The newest `SpoolStore.maximumQuarantined` are kept.
     public var quarantined: Int64
     /// Readings that could not be read back, ever since the spool was made.

@@ -6,13 +6,11 @@ extension SpoolStore {
     /// `readings` may be empty when only marks and settlements wait. Two readings of one point that are less than 1 ms
     /// apart, or not in order, are put 1 ms apart: the platform knows a reading by its point and its millisecond.
     ///
-    /// - Parameter offset: UTC minus boot clock as known now. It gives the times of readings that a reboot overtakes
-    ///   before they are leased.
     /// - Throws: `.full` when there is no room: nothing is taken, but what waited is written; `.invalidReading` for a
     ///   point without dictionary entry, a value that is not finite or an instant before 0 or beyond 36 years.
     ///   After any error the store is as before and the call can be repeated.
-    public func append(_ readings: [Reading], offset: ClockOffset) throws(SpoolError) {
-        try append(Intake.Content(readings: readings), offset: offset)
+    public func append(_ readings: [Reading]) throws(SpoolError) {
+        try append(Intake.Content(readings: readings))
     }
 
     /// The same with what has to be remembered and what happened; a full spool takes these all the same.
@@ -22,22 +20,22 @@ extension SpoolStore {
     /// - Returns: their leases, of which each is durable.
     @discardableResult
     public func append(
-        _ content: Intake.Content, offset: ClockOffset, leasing wanted: [String: Int] = [:]
+        _ content: Intake.Content, leasing wanted: [String: Int] = [:]
     ) throws(SpoolError) -> [Lease] {
         let readings = content.readings
-        try check(readings, offset)
+        try check(readings)
         guard !content.isEmpty || hasPending else { return [] }
-        if let last = readings.last { state.now = offset.timestamp(of: last.instant).milliseconds }
+        if let last = readings.last { state.now = likelyOffset.timestamp(of: last.instant).milliseconds }
         reserve(readings.count)
         var hasRoom = true
         var leases: [Lease] = []
         try commit { () throws(SpoolError) in
             try writePending()
             if !readings.isEmpty {
-                try noteBoot(offset, first: readings)
+                try noteBoot(first: readings)
                 hasRoom = try write(readings)
                 try forgetHistory()
-                if hasRoom { leases = try leaseAhead(wanted, offset) }
+                if hasRoom { leases = try leaseAhead(wanted) }
             }
             try write(memory: content.memory)
             try write(events: content.events)
@@ -54,10 +52,10 @@ extension SpoolStore {
     }
 
     /// Leases what has just been written, with marks and times in the same transaction.
-    private func leaseAhead(_ wanted: [String: Int], _ offset: ClockOffset) throws(SpoolError) -> [Lease] {
+    private func leaseAhead(_ wanted: [String: Int]) throws(SpoolError) -> [Lease] {
         // An uplink whose lease fails asks for it itself, and learns why; the readings are committed all the same.
         let leases = wanted.sorted { $0.key < $1.key }.compactMap { name, readings in
-            try? lease(uplink: name, maximumReadings: readings, offset: offset)
+            try? lease(uplink: name, maximumReadings: readings)
         }
         guard !leases.isEmpty else { return [] }
         for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
@@ -65,19 +63,12 @@ extension SpoolStore {
         return leases
     }
 
-    private func check(_ readings: [Reading], _ offset: ClockOffset) throws(SpoolError) {
-        try check(offset)
+    private func check(_ readings: [Reading]) throws(SpoolError) {
         guard let unfit = state.firstUnfit(readings) else { return }
         let point = key(of: unfit.point) ?? "point \(unfit.point.rawValue), which is not in the dictionary"
         throw failure(
             .invalidReading, "append readings",
             "\(point): value \(unfit.value) at instant \(unfit.instant.nanoseconds) ns")
-    }
-
-    func check(_ offset: ClockOffset) throws(SpoolError) {
-        guard (-ChunkHeader.offsetLimit...ChunkHeader.offsetLimit).contains(offset.nanoseconds) else {
-            throw failure(.invalidReading, "use the clock", "an offset of \(offset.nanoseconds) ns is beyond 146 years")
-        }
     }
 
     // MARK: What waits
@@ -87,12 +78,6 @@ extension SpoolStore {
         try writeTimes()
         if !state.quarantine.isEmpty { try writeQuarantine() }
         for gap in state.gaps { try write(gap) }
-    }
-
-    /// Writes the times that were frozen since the last commit.
-    func writeTimes() throws(SpoolError) {
-        for range in state.pendingRanges { try write(range) }
-        for boot in state.pendingBoots.values { try write(boot) }
     }
 
     /// Lists a gap and counts its readings, once.
@@ -120,21 +105,6 @@ extension SpoolStore {
         }
     }
 
-    private func write(_ range: FrozenRange) throws(SpoolError) {
-        try connection.write(
-            [
-                .integer(range.first), .integer(range.last), .integer(range.boot), .integer(range.offset),
-                .integer(range.isRaised ? 1 : 0), .integer(range.latest),
-            ], to: .frozen)
-    }
-
-    private func write(_ boot: Boot) throws(SpoolError) {
-        try connection.write(
-            [
-                .integer(boot.number), .text(boot.id), .integer(boot.age), .integer(boot.offset), Cell(boot.highest),
-            ], to: .boot)
-    }
-
     private func writeQuarantine() throws(SpoolError) {
         var id = try connection.integer("SELECT max(id) FROM quarantine") ?? 0
         for row in state.quarantine {
@@ -154,25 +124,6 @@ extension SpoolStore {
     }
 
     // MARK: Readings
-
-    /// Writes this boot's row when it is new or its clock was set.
-    private func noteBoot(_ offset: ClockOffset, first readings: [Reading]) throws(SpoolError) {
-        if !state.bootIsStored {
-            let earliest = readings.reduce(Int64.max) { min($0, $1.instant.nanoseconds) }
-            // The spool's running time goes on where the boot before left it: see History.
-            if let newest = state.newest, let before = try archive.boot(newest.boot) {
-                state.boot.age = before.age + newest.latest - earliest
-            }
-            // No reading of this boot may count as earlier than the first: FrozenTimes relies on it.
-            state.instantFloor = earliest - FrozenTimes.minimumStep
-            for index in state.lastInstants.indices { state.lastInstants[index] = state.instantFloor }
-        } else if abs(offset.nanoseconds - state.boot.offset) < FrozenTimes.tolerance {
-            return
-        }
-        state.boot.offset = offset.nanoseconds
-        state.bootIsStored = true
-        try write(state.boot)
-    }
 
     /// Writes the readings as chunks; false when there is no room.
     private func write(_ readings: [Reading]) throws(SpoolError) -> Bool {

@@ -98,11 +98,9 @@ extension SpoolStore {
             return true
         }
         guard let last = chunks.last else { return }
-        // Only a spool without uplinks deletes readings whose times are still open: they get them now.
-        if last.last > state.lastRange?.last ?? 0 {
-            try freeze(chunks, wanted: state.boot.offset)
-            try writeTimes()
-        }
+        // Without an uplink that waits for them, readings are deleted whose times are still open: they get them now.
+        _ = try freeze(chunks, isForced: true)
+        try writeTimes()
         var tally = Tally(keys: state.keys)
         for chunk in chunks {
             let range = try archive.frozenRange(of: chunk.sequence)
@@ -148,5 +146,6 @@ extension SpoolStore {
             "DELETE FROM boot WHERE number < ? AND number NOT IN (SELECT boot FROM event)")
         boots.bind(min(state.oldest?.boot ?? state.boot.number, state.boot.number))
         try boots.run("delete history")
+        try connection.statement("DELETE FROM clock WHERE boot NOT IN (SELECT number FROM boot)").run("delete history")
     }
 }

@@ -5,12 +5,9 @@ extension SpoolStore {
     ///
     /// Windows that may have been sent by an earlier run come first, exactly as they were, and are unclear. Then follow
     /// whole chunks in sequence order, up to `maximumReadings` readings but at least one chunk. The phenomenon times of
-    /// chunks that were never leased before are frozen with `offset`, UTC minus boot clock as known now; chunks of an
-    /// earlier boot get that boot's last known offset. Send nothing before `isDurable(_:)`.
-    public func lease(
-        uplink name: String, maximumReadings: Int, offset: ClockOffset
-    ) throws(SpoolError) -> Lease? {
-        try check(offset)
+    /// chunks that were never leased before are frozen with what their boot knew of the time (`know(_:)`); chunks whose
+    /// time may still come are passed over. Send nothing before `isDurable(_:)`.
+    public func lease(uplink name: String, maximumReadings: Int) throws(SpoolError) -> Lease? {
         guard let index = state.uplinks.firstIndex(where: { $0.name == name }) else {
             throw failure(.unknownUplink, "lease readings", "uplink \(name) is not one of this spool's")
         }
@@ -24,19 +21,28 @@ extension SpoolStore {
             state.uplinks[index].settle(span.lease)
         }
         let limit = Int64(min(max(1, maximumReadings), Self.maximumLeaseReadings))
-        while let window = try nextWindow(state.uplinks[index].free(from: state.oldestSequence), limit: limit) {
-            try freeze(window.chunks, wanted: offset.nanoseconds)
-            let readings = try read(window.first, through: window.last)
+        var start = state.oldestSequence
+        while true {
+            let free = state.uplinks[index].free(from: start)
+            if let chunk = try archive.wholeHeader(from: free.first), try waits(chunk) {
+                guard let next = try firstSequence(behindWaiting: chunk.boot), next > chunk.sequence else { return nil }
+                start = next
+                continue
+            }
+            guard let window = try nextWindow(free, limit: limit) else { return nil }
+            let last = window.chunks[try freeze(window.chunks) - 1].last
+            // Those that are listed as missing already are listed once.
+            state.gaps += window.holes.filter { $0.last < last }
+            let readings = try read(window.first, through: last)
             guard !readings.isEmpty else {
-                state.uplinks[index].skip(window.first, through: window.last)
+                state.uplinks[index].skip(window.first, through: last)
                 continue
             }
             let id = makeLease()
-            state.uplinks[index].take(window.first, through: window.last, as: id)
+            state.uplinks[index].take(window.first, through: last, as: id)
             let isDoubtful = window.first <= state.uplinks[index].doubtful
             return Lease(id: id, uplink: name, readings: readings, isUnclear: isDoubtful)
         }
-        return nil
     }
 
     /// Whether a lease's mark is committed: only then may its readings be sent, because only then does a restart know
@@ -102,11 +108,12 @@ extension SpoolStore {
 
     // MARK: Windows
 
-    /// Whole chunks that no span covers, and the sequence numbers that a lease of them covers.
+    /// Whole chunks that no span covers, and the first sequence number that a lease of them covers.
     private struct Window {
         var first: Int64
-        var last: Int64
         var chunks: [ChunkHeader]
+        /// Numbers before and between them that no chunk has any more.
+        var holes: [Gap]
     }
 
     private func nextWindow(_ free: (first: Int64, last: Int64), limit: Int64) throws(SpoolError) -> Window? {
@@ -123,11 +130,8 @@ extension SpoolStore {
             count += header.count
             return count < limit
         }
-        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up. Those
-        // that are listed as missing already are listed once.
-        guard let last = chunks.last?.last else { return nil }
-        state.gaps += holes
-        return Window(first: free.first, last: last, chunks: chunks)
+        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up.
+        return chunks.isEmpty ? nil : Window(first: free.first, chunks: chunks, holes: holes)
     }
 
     /// The readings of the chunks in a range, with their frozen times. A damaged chunk is left out and counted.
@@ -147,16 +151,15 @@ extension SpoolStore {
             let start = readings.count
             var sequence = header.sequence
             let fault = try archive.decode(header, book: state.shapes, pointCount: state.keys.count) { reading in
-                let quality = range.isRaised && reading.quality == .good ? .uncertain : reading.quality
+                let isDoubtful = range.doubt != .none
                 readings.append(
                     SpooledReading(
                         sequence: SequenceNumber(rawValue: sequence), point: reading.point,
-                        phenomenonTime: range.timestamp(of: reading.instant), value: reading.value, quality: quality,
-                        parameters: reading.remark.map { remark in
-                            .members(
-                                remark.members, from: remark.period.map { range.timestamp(of: $0.from) },
-                                to: remark.period.map { range.timestamp(of: $0.to) })
-                        }))
+                        phenomenonTime: range.timestamp(of: reading.instant), value: reading.value,
+                        quality: isDoubtful && reading.quality == .good ? .uncertain : reading.quality,
+                        parameters: range.parameters(
+                            of: reading.instant, reading.remark?.members, from: reading.remark?.period?.from,
+                            to: reading.remark?.period?.to)))
                 sequence += 1
             }
             if let fault {
@@ -183,58 +186,5 @@ extension SpoolStore {
             earliest: range?.timestamp(of: Instant(nanoseconds: chunk.earliest)).milliseconds,
             latest: range?.timestamp(of: Instant(nanoseconds: chunk.latest)).milliseconds,
             reason: "damaged: \(fault)", noted: state.now)
-    }
-
-    // MARK: Times
-
-    /// The range that holds a sequence number, whether it is in the file already or not.
-    func range(of sequence: Int64) throws(SpoolError) -> FrozenRange? {
-        if let last = state.lastRange, last.contains(sequence) { return last }
-        if let pending = state.pendingRanges.first(where: { $0.contains(sequence) }) { return pending }
-        return try archive.frozenRange(of: sequence)
-    }
-
-    /// Freezes the times of those of the chunks that have none yet. They are the newest ones, because every uplink takes
-    /// its windows in sequence order.
-    func freeze(_ chunks: [ChunkHeader], wanted: Int64) throws(SpoolError) {
-        var open = chunks.drop { $0.sequence <= state.lastRange?.last ?? 0 }
-        while let first = open.first {
-            let group = open.prefix { $0.boot == first.boot }
-            open = open.dropFirst(group.count)
-            try freeze(group: group, boot: first.boot, wanted: wanted)
-        }
-    }
-
-    private func freeze(group: ArraySlice<ChunkHeader>, boot number: Int64, wanted: Int64) throws(SpoolError) {
-        guard let first = group.first?.sequence, let last = group.last?.last else { return }
-        let earliest = group.reduce(Int64.max) { min($0, $1.earliest) }
-        let latest = group.reduce(Int64.min) { max($0, $1.latest) }
-        let isCurrent = number == state.boot.number
-        var known: Boot? = isCurrent ? state.boot : state.pendingBoots[number]
-        if known == nil { known = try archive.boot(number) }
-        guard var boot = known else {
-            throw archive.damaged("chunk \(first) is of boot \(number), which has no row")
-        }
-        let choice = FrozenTimes.choose(
-            wanted: isCurrent ? wanted : boot.offset, earliest: earliest, boot: number, highest: boot.highest,
-            last: state.lastRange)
-        let end = ClockOffset(nanoseconds: choice.offset).timestamp(of: Instant(nanoseconds: latest)).milliseconds
-        var range = FrozenRange(
-            first: first, last: last, boot: number, offset: choice.offset,
-            isRaised: choice.isRaised || boot.id == Boot.lost,
-            latest: max(end, state.lastRange?.latest ?? .min))
-        if let before = state.lastRange, before.boot == number, before.offset == range.offset,
-            before.isRaised == range.isRaised
-        {
-            range.first = before.first
-        }
-        state.pendingRanges.removeAll { $0.first == range.first }
-        state.pendingRanges.append(range)
-        state.lastRange = range
-        if choice.offset > boot.highest ?? .min {
-            boot.highest = choice.offset
-            state.pendingBoots[number] = boot
-            if isCurrent { state.boot = boot }
-        }
     }
 }

@@ -42,11 +42,12 @@ extension SpoolStore {
         try connection.rows(.event, "ORDER BY id DESC LIMIT ?", Int64(count)) { (row) throws(SpoolError) in
             let boot = row[1].integer
             // A boot whose chunks are all gone has no row any more; then this one's offset is the best guess.
-            let offset = boot == state.boot.number ? nil : try archive.boot(boot)?.offset
+            let known = boot == state.boot.number ? nil : try archive.boot(boot)
             events.append(
                 SpooledEvent(
                     subject: row[3].text, kind: row[4].text, text: row[5].text,
-                    instant: Instant(nanoseconds: row[2].integer), offset: offset.map(ClockOffset.init(nanoseconds:))))
+                    instant: Instant(nanoseconds: row[2].integer),
+                    offset: known?.likely.map(ClockOffset.init(nanoseconds:))))
             return true
         }
         return events
@@ -101,8 +102,11 @@ extension SpoolStore {
             // The reading of a damaged chunk is gone.
             guard position < readings.count, readings[position].sequence.rawValue == sequence else { return true }
             let range = row[1] == .null ? nil : try range(of: sequence)
+            var members = row[3].text
+            // Why its time is in doubt, where it is.
+            if case .members(let clock, _, _) = readings[position].parameters { members += "," + clock }
             readings[position].parameters = .members(
-                row[3].text, from: range?.timestamp(of: Instant(nanoseconds: row[1].integer)),
+                members, from: range?.timestamp(of: Instant(nanoseconds: row[1].integer)),
                 to: range?.timestamp(of: Instant(nanoseconds: row[2].integer)))
             return true
         }

@@ -29,20 +29,21 @@ extension SpoolStore {
     /// - Returns: what was done; nil where nothing can be.
     @discardableResult
     public func relieve(
-        at step: SpoolAdmission.Step, by rules: ThinningRules, offset: ClockOffset
+        at step: SpoolAdmission.Step, by rules: ThinningRules
     ) throws(SpoolError) -> SpoolRelief? {
-        try check(offset)
-        var found = try findRelief(at: step, by: rules, offset)
+        var found = try findRelief(at: step, by: rules)
         if found == nil { found = try findDelivered(at: step) }
         guard let relief = found else { return nil }
         try commit { () throws(SpoolError) in
             switch relief {
             case .thin(let first, let last, let level):
-                try thin(first.rawValue, through: last.rawValue, to: level, by: rules, offset)
+                try thin(first.rawValue, through: last.rawValue, to: level, by: rules)
             case .drop(let first, let last):
                 try drop(first.rawValue, through: last.rawValue)
             }
             for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
+            // No mark without the times that its readings have.
+            try writeTimes()
             if state.row != state.storedRow { try state.row.write(to: connection) }
             state.storedRow = state.row
             state.room = 0
@@ -53,11 +54,11 @@ extension SpoolStore {
     // MARK: - What goes
 
     private func findRelief(
-        at step: SpoolAdmission.Step, by rules: ThinningRules, _ offset: ClockOffset
+        at step: SpoolAdmission.Step, by rules: ThinningRules
     ) throws(SpoolError) -> SpoolRelief? {
         guard let newest = state.newest else { return nil }
         var search = ReliefSearch(at: step, hasPreferred: rules.hasPreferred)
-        let minute = ClockOffset(nanoseconds: offset.nanoseconds)
+        let minute = likelyOffset
         let current = minute.timestamp(of: Instant(nanoseconds: newest.latest)).milliseconds / 60_000
         var (stretch, boot, expected) = (0, Int64(0), Int64(0))
         try archive.headers(from: firstUnsettled) { (header) throws(SpoolError) in
@@ -112,7 +113,7 @@ extension SpoolStore {
     // MARK: - Thinning
 
     private func thin(
-        _ first: Int64, through last: Int64, to level: ThinningLevel, by rules: ThinningRules, _ offset: ClockOffset
+        _ first: Int64, through last: Int64, to level: ThinningLevel, by rules: ThinningRules
     ) throws(SpoolError) {
         var headers: [ChunkHeader] = []
         try archive.wholeHeaders(from: first) { (header) throws(SpoolError) in
@@ -124,9 +125,9 @@ extension SpoolStore {
             // Nothing of it can be read: its numbers become a hole, which the next lease lists.
             return try delete(first, through: last)
         }
-        var clock = offset
+        var clock = likelyOffset
         if end.boot != state.boot.number, let boot = try archive.boot(end.boot) {
-            clock = ClockOffset(nanoseconds: boot.offset)
+            clock = ClockOffset(nanoseconds: boot.likely ?? boot.offset)
         }
         var kept: [Reading] = []
         var thinning = Thinning(to: level, by: rules, offset: clock)

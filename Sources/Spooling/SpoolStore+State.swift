@@ -31,6 +31,12 @@ extension SpoolStore {
         var bootIsStored: Bool
         /// Chunks that stand for more numbers than they have readings.
         var thinned: [Thinned] = []
+        /// What the store was told of this boot's clock.
+        var time = KnownTime()
+        /// Whether the file does not have its history yet.
+        var isTimeDirty = false
+        /// Whether the file does not have this boot's row yet as it is.
+        var isBootDirty = false
         var oldest: ChunkHeader?
         var newest: ChunkHeader?
         var uplinks: [Progress] = []
@@ -52,7 +58,8 @@ extension SpoolStore {
 
         var hasPending: Bool {
             !pendingRanges.isEmpty || !quarantine.isEmpty || !gaps.isEmpty || !pendingBoots.isEmpty
-                || uplinks.contains(where: \.isDirty) || row != storedRow
+                || bootIsStored && (isTimeDirty || isBootDirty) || uplinks.contains(where: \.isDirty)
+                || row != storedRow
         }
 
         /// A chunk from which thinning took readings away.
@@ -107,6 +114,7 @@ extension SpoolStore {
         mutating func didCommit() {
             pendingRanges.removeAll(keepingCapacity: true)
             pendingBoots.removeAll(keepingCapacity: true)
+            if bootIsStored { (isTimeDirty, isBootDirty) = (false, false) }
             quarantine.removeAll()
             gaps.removeAll()
             storedRow = row
@@ -120,9 +128,11 @@ extension SpoolStore {
         let last = try archive.lastBoot()
         // Two boots whose names are not known may be different ones: then each opening counts as a boot.
         let isSameBoot = last?.id == bootID && bootID != "unknown" && !bootID.isEmpty
-        let fresh = Boot(number: (last?.number ?? 0) + 1, id: bootID, age: 0, offset: 0, highest: nil)
+        let fresh = Boot(
+            number: (last?.number ?? 0) + 1, id: bootID, age: 0, offset: 0, low: try archive.leastOffsetOfNextBoot())
         let row = try SpoolRow.read(from: archive.connection)
         var state = State(row: row, storedRow: row, boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
+        if isSameBoot { state.time.history = try archive.clockHistory(of: state.boot) }
         state.stamp = try archive.connection.integer("SELECT max(stamp) FROM memory") ?? 0
         state.oldest = try archive.header(from: 0)
         state.newest = try archive.header(through: .max)

@@ -6,49 +6,95 @@
 //   append that threw is there; the caller still has its readings.
 // - Flash is worn by pages, not by bytes: all readings of a commit are one packed row, and in-flight marks and
 //   settlements ride in the transaction of the next append, as rows of one page.
-// - Start-up, memory and each call cost the same however many readings wait: counts are differences of sequence numbers.
+// - Start-up, memory and each call cost the same however many readings wait: counts are differences of sequence
+//   numbers.
+// - Nothing that a disk has changed is believed: every row carries a checksum. What is damaged is set aside, never
+//   deleted; what is missing is listed (SpoolOpening.swift).
 // - One agent at a time (SpoolLock); others may look (SpoolReader), also with the sqlite3 shell.
 //
-// FORMAT, version 1, and 2 once there was a text in it: an SQLite database, application_id "PRTH", user_version 1 or 2,
-// page_size 1024, no auto_vacuum: freed pages are used again, the file does not shrink. Version 2 differs in this only:
-// shapes may have columns of texts. The commit that brings the first one sets it.
-//   spool       one row: the random id that makes sequence numbers unique in the world; how often it was opened;
-//               readings ever quarantined, readings found damaged
+// FILES in the spool's folder
+//   parthe.spool      the database, with parthe.spool-wal (its log) and parthe.spool-shm (an index of the log) while
+//                     open
+//   parthe.lock       held by the agent (flock); its process id, for people
+//   parthe.totals     the sidecar, text: how far the spool is and the totals of pulses, once a minute (Sidecar.swift)
+//   parthe.words      text: a copy of the points' names and of the shapes, a line for each (Spares.swift)
+//   parthe.damaged-N  a damaged database that was set aside, with its log as parthe.damaged-N-wal
+//   parthe.rescue     a new database under way, of what a damaged one still holds (Salvage.swift)
+//
+// FORMAT, version 3: an SQLite database, application_id "PRTH", user_version 3, page_size 1024, no auto_vacuum: freed
+// pages are used again, the file does not shrink. Earlier versions are brought forward at the opening
+// (Migration.swift): 1 had no texts, 2 no checksums in rows and a table `damage` in place of `gap`.
+//
+// The last column of each table but `chunk` and `shape` is `crc`: CRC-32C (Castagnoli, RFC 3720) of the table's number
+// as eight little-endian bytes and of the other columns in their order, each as a byte 0 for NULL, 1 for an integer and
+// its eight little-endian bytes, 2 for a text, its length as LEB128 and its UTF-8 (SealedRow.swift, which has the
+// numbers).
+//   spool       one row: `id`, random, makes sequence numbers unique in the world; `run`, how often it was opened;
+//               readings ever `quarantined`, `damaged` (could not be read back) and `dropped` (for want of room);
+//               `forgotten`, the last sequence number whose chunk was deleted as history; `next`: numbers below were
+//               given, whether or not their chunks are there; `format`, the version once more, for a file whose head is
+//               damaged
 //   point       the dictionary: point keys by number, each with a note (JSON) of what it measures, for the time when
 //               the configuration no longer has it. Never deleted, at most 65536
-//   shape       which points come together in a poll and how their values are written (Shape.swift); with CRC
-//   chunk       one commit's readings, packed (ChunkEncoder.swift). The key is the sequence number of the first reading;
-//               readings of a chunk are numbered on. `earliest`, `latest`: instants on the boot clock, ns; `stored`: bytes
-//               of all bodies up to and with this one. The body's CRC-32C covers the row. The newest chunk is never
-//               deleted: it carries the sequence on
-//   boot        the boots that readings were taken in, each with its last known clock offset
-//   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift); with a boot's
-//               instants it gives the phenomenon times, so freezing rewrites no chunk
-//   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names; `doubtful`: the newest
-//               reading when the name appeared, up to which its platform is asked before it is sent anything
+//   shape       which points come together in a poll and how their values are written (Shape.swift); CRC in the body.
+//               An empty one stands for a shape that was lost
+//   chunk       one commit's readings, packed (ChunkEncoder.swift). The key is the sequence number of the first
+//               reading; readings of a chunk are numbered on. `count`: the readings; from bit 16 on how far they are
+//               thinned (ThinningLevel); from bit 20 on how many more numbers it stands for, those of readings that
+//               thinning took away (the index `thinned` has these chunks). `earliest`, `latest`: instants on the boot
+//               clock, ns; `stored`: bytes of all bodies ever written up to and with this one. The body ends with
+//               aggregates: what a reading that stands for several has beside its value (AggregateCodec.swift), and
+//               with a CRC-32C that covers the row. The newest chunk is never deleted: it carries the sequence on
+//   boot        the boots that readings were taken in: the best offset of its clock and how far that can be relied on
+//               (`standing`: 0 unknown, 1 restored, 2 set, 3 synchronised), its first reading, the least that its offset
+//               can be (`low`)
+//   clock       the settings that the clock had in each boot: from which instant on, offset, standing, by whom, whether
+//               it was a leap second (ClockHistory.swift)
+//   frozen      which clock offset the readings of a range of chunks have for ever (FrozenTimes.swift,
+//               SpoolStore+Times.swift, SpoolStore+Bounds.swift); with a boot's instants it gives the phenomenon times, so
+//               freezing rewrites no chunk. `raised`: why they are in doubt (0: they are not), `low`, `high`: the offsets between which the
+//               truth lies
+//   uplink      the uplinks by number; `active` 0 for those that the configuration no longer names; `doubtful`: the
+//               newest reading when the name appeared, or when the file was mended, up to which its platform is asked
+//               before it is sent anything
 //   delivery    per uplink the settled ranges (settled 1) and the windows in flight (settled 0) (Progress.swift)
 //   quarantine  readings that a platform refused for good; the newest 10 000 are kept
-//   damage      chunks that could not be read back, and why; the newest 10 000 are kept
+//   gap         readings that are missing, and why: the numbers from `first` to `last` (below 1: not even these are
+//               known), `count` of them at least and `most` at most, none older than `earliest` or younger than
+//               `latest` (ms since 1970), `noted` when that was found. Damage and dropping alike; the last 10 000 by
+//               number are kept
 //   remark      what is delivered beside the value of a reading (by its sequence number): members of a JSON object, and
-//               the instants between which it was gathered, where it stands for several
-//   memory      what the agent has to remember over a restart, by name: serial numbers of meters, stands of counters
-//   event       what happened to meters (boot and instant as in chunk); the newest 10 000 are kept
-//   total       per point: count, hash and first and last time (ms) of the readings whose chunks are deleted. With what
-//               the chunks held add up to, it is the audit
+//               the instants between which it was gathered, where it stands for several and is not packed
+//   memory      what the agent has to remember over a restart, by name: totals of pulses, serial numbers of meters,
+//               stands of counters. The greater `stamp` is the later, also of one in the sidecar
+//   event       what happened to meters and to the spool (boot and instant as in chunk); the newest 10 000 are kept
+//   total       per point: count, hash and first and last time (ms) of the readings whose chunks are deleted as
+//               history. With what the chunks held add up to, it is the audit
+//
+// With the shell, while an agent runs or not (`parthe spool export` reads what is packed):
+//   sqlite3 -readonly parthe.spool "SELECT sequence, count & 65535, datetime(latest / 1000000000 + boot.\"offset\" /
+//     1000000000, 'unixepoch') FROM chunk JOIN boot ON boot.number = chunk.boot ORDER BY sequence DESC LIMIT 10"
+//   sqlite3 -readonly parthe.spool "SELECT first, last, count, reason FROM gap"
 //
 // FLOW
+//   know ─▶ what is known of the clock ─ next append commits ─▶ clock, boot
 //   append ─▶ chunk (time open) ─ lease ─▶ frozen + delivery (mark) ─ next append commits both ─▶ isDurable ─▶ sent
 //   settle ─▶ delivery (settled) ─ next append commits ─▶ settled by all uplinks ─▶ history ─▶ total, chunk deleted
+//   full   ─▶ chunks that no uplink has leased or settled: thinned (fewer readings, all numbers) ─▶ dropped (gap)
 // After a restart, windows whose mark was committed and whose settlement was not come first, with the same readings and
 // times, and are unclear.
 //
-// LIMITS: 65536 points; 4096 shapes; 4096 readings in a chunk; 65536 in a lease; 64 open leases an uplink; the bytes of the
-// settings for file and log together, of which history takes half at most. A full spool still takes marks, settlements
-// and quarantine rows. A call waits at most 2 s for a lock that another program holds.
+// LIMITS: 65536 points; 4096 shapes; 4096 readings in a chunk; 65536 in a lease; 64 open leases an uplink; the bytes of
+// the settings for file and log together, of which history takes half at most. A full spool still takes marks,
+// settlements and quarantine rows. A call waits at most 2 s for a lock that another program holds.
 //
-// NOT PROMISED: a damaged chunk is skipped, listed and counted; a file that SQLite cannot read is refused, not repaired.
-// Nothing protects against a disk that lies about having written. A backward step of the clock squeezes times together
-// (FrozenTimes.swift). The time that a reading gets is only as true as the clock at its first lease.
+// NOT PROMISED: where the log's end is damaged, what was committed since the sidecar was written (a minute) may be
+// missing without a trace; what a damaged file lost at its end is told as bounds. A damaged file of version 1 or 2 is
+// set aside, but gives no readings back. A rescued spool may hold again what had been dropped. Nothing protects against
+// a disk that lies about having written. Where a clock that ran ahead is set back, times are squeezed together until it
+// has caught up (FrozenTimes.swift). The time that a reading gets is only as true as what was known of the clock at its
+// first lease (WallClock.swift); where a boot's row is lost, they lie between those of its neighbours, as uncertain. Sequence numbers name readings until they
+// are thinned: what is left of a thinned run is numbered anew, within the run's numbers.
 internal import CSQLite
 public import Metering
 
@@ -60,7 +106,7 @@ public final class SpoolStore {
     public static let maximumLeaseReadings = 65_536
     /// Most leases of one uplink that are open at once.
     public static let maximumOpenLeases = Progress.maximumOpenLeases
-    /// Rows kept in the quarantine table, and in that of damage; older ones go, their number stays counted.
+    /// Rows kept in the quarantine table, and in that of gaps; older ones go, their number stays counted.
     public static let maximumQuarantined: Int64 = 10_000
 
     let settings: SpoolSettings
@@ -76,6 +122,7 @@ public final class SpoolStore {
     /// What had to be done at the opening; nil where nothing was wrong.
     public let mending: SpoolMending?
     private var sidecar: Sidecar
+    private var spares: Spares
     /// Numbers of leases: the run in the upper half, so that none is given twice.
     private var nextLease: Int64
 
@@ -101,6 +148,8 @@ public final class SpoolStore {
         sidecar = Sidecar(
             spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
+        spares = Spares(of: state.row.id, in: directory)
+        addSpares()
         if let mending { try note("spool-mended", mending.text) }
         noteBeside(waits: false)
     }
@@ -143,12 +192,6 @@ public final class SpoolStore {
         }
     }
 
-    /// Writes what the log holds into the file, and empties it: after a sync that failed nobody knows what of the log is
-    /// on the disk, however whole it looks in memory (Rebello et al., USENIX ATC 2020).
-    func rewriteLog() throws(SpoolError) {
-        try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)", operation: "write the log into the file")
-    }
-
     // MARK: - Beside
 
     /// Writes the sidecar: how far the spool is, and the totals of pulses. Once a minute, and at a clean end.
@@ -158,9 +201,10 @@ public final class SpoolStore {
         let since = state.nextSequence - sidecar.next
         sidecar.version += 1
         sidecar.next = state.nextSequence
-        sidecar.ceiling = sidecar.next + max(Self.leastReserve, 2 * since)
+        // At a clean end no number is given any more.
+        sidecar.ceiling = waits ? sidecar.next : sidecar.next + max(Self.leastReserve, 2 * since)
         sidecar.undelivered = undelivered.values.max() ?? 0
-        (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.offset)
+        (sidecar.boot, sidecar.offset) = (state.boot.number, state.boot.isKnown ? state.boot.offset : 0)
         if let totals = try? archive.totals() { sidecar.totals = totals }
         sidecar.write(in: directory, waits: waits)
     }
@@ -245,6 +289,18 @@ public final class SpoolStore {
             state = before
             throw error
         }
+        if state.keys.count != before.keys.count || state.shapes.shapes.count != before.shapes.shapes.count {
+            addSpares()
+        }
+    }
+
+    private func addSpares() {
+        spares.add(
+            points: state.keys,
+            shapes: { number in
+                self.state.shapes.shape(Int(number)).flatMap { $0.columns.isEmpty ? nil : $0.sealed(number: number) }
+            },
+            through: Int64(state.shapes.shapes.count), of: state.row.id, in: directory)
     }
 
     func failure(_ code: SpoolError.Code, _ operation: String, _ detail: String) -> SpoolError {

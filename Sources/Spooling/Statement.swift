@@ -69,6 +69,11 @@ final class Statement {
         sqlite3_column_int64(handle, column)
     }
 
+    /// The same, nil for NULL.
+    func optional(_ column: Int32) -> Int64? {
+        isNull(column) ? nil : integer(column)
+    }
+
     /// A column of the current row, whatever it is; a blob or a float is no cell, and comes out as nothing.
     func cell(_ column: Int32) -> Cell {
         switch sqlite3_column_type(handle, column) {

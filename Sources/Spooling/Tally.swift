@@ -120,6 +120,8 @@ extension SpoolStore {
         var statistics = try archive.statistics(state.uplinks, state.row, thinned: state.thinned)
         statistics.undelivered = undelivered
         statistics.commits = state.commits
+        statistics.waitingForClock = try waitingForClock()
+        statistics.latestGiven = state.lastRange.map { Timestamp(milliseconds: $0.latest) }
         return statistics
     }
 }

@@ -15,12 +15,15 @@ import Gateway
               parthe bus trace BUS    the frames as they pass, decoded
               parthe input list       the digital lines; watch, test, add, set-total
               parthe status           ask the running agent
+              parthe spool            what it holds, how long it lasts; quarantine, verify, repair, export
               parthe meter list       the models that are known
 
             Exit codes:
               0   all is well
               1   it works in part: a point without value, a silent meter, an uplink away
               64  the command is not understood, or there is no such meter
+              65  the spool is damaged
+              66  there is no spool, or this user may not read it
               69  nobody answers: no agent at the socket, no meter at the address, no way to the bus
               71  the system refuses a socket or signals
               73  a file cannot be written: the spool, the last readings, a new meter
@@ -30,7 +33,7 @@ import Gateway
         version: PartheVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReadCommand.self, BusCommand.self, InputCommand.self,
-            StatusCommand.self,
+            StatusCommand.self, SpoolCommand.self,
             MeterCommand.self,
             VersionCommand.self,
         ])

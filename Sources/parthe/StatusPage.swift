@@ -17,7 +17,8 @@ struct StatusPage {
     }
 
     var text: String {
-        let foot = inputLines + [""] + busLines + spoolLines + uplinkLines + eventLines
+        let parts = [inputLines, [""], clockLines, busLines, spoolLines, uplinkLines, eventLines]
+        let foot = parts.flatMap { $0 }
         // However much is wrong, some meters are shown.
         let meters = min(report.meters.count, 6) + 1
         let head = headLines(lines == .max ? .max : lines - 1 - meters - foot.count) + [""]
@@ -172,6 +173,32 @@ struct StatusPage {
 
     private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 
+    private var clockLines: [String] {
+        let clock = report.clock
+        var text = clock.text
+        if clock.state == "synchronised", let since = clock.since { text += ", since \(since)" }
+        if clock.waiting > 0 {
+            let due = clock.dueMilliseconds.map { ", at most \(span($0)) longer" } ?? ""
+            text += "; \(clock.waiting) readings wait for it\(due)"
+        }
+        if let offset = clock.offsetMilliseconds { text += "; UTC is boot clock + \(seconds(offset))" }
+        guard lines == .max else { return [cut("clock   \(text)")] }
+        return ["clock   \(text)"]
+            + clock.changes.map { change in
+                let step = change.stepMilliseconds.map { ", set by \(seconds($0))" } ?? ""
+                let leap = change.leapSecond ?? false ? ", a leap second" : ""
+                return "        \(change.since) \(change.state) by \(change.by)\(step)\(leap)"
+            }
+    }
+
+    /// Milliseconds as seconds: `1793491200.123 s`.
+    private func seconds(_ milliseconds: Int64) -> String {
+        let (whole, rest) = milliseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
+        let digits = String(rest)
+        return (milliseconds < 0 ? "-" : "") + "\(whole)." + String(repeating: "0", count: 3 - digits.count) + digits
+            + " s"
+    }
+
     private var spoolLines: [String] {
         let spool = report.spool
         var found = [
@@ -186,7 +213,8 @@ struct StatusPage {
         found.append(
             cut(
                 "        commits every \(span(spool.commitIntervalMilliseconds)), last \(last); "
-                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"))
+                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"
+                    + (lines == .max ? spool.writtenBytesPerDay.map { "; \(byteText($0)) a day written" } ?? "" : "")))
         return found
     }
 

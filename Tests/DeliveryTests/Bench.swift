@@ -14,14 +14,14 @@ struct Bench {
     init(
         url: String, source: TestSource, plan: DeliveryPlan, credentials: UplinkSettings.Credentials = .none,
         rows: Int = 200, responseTimeout: Duration = .seconds(2), timing: DeliveryTiming = TestInstallation.quick,
-        certificateAuthority: String? = nil, clock: @escaping @Sendable () -> ClockOffset = { BootClock.offset }
+        certificateAuthority: String? = nil, isClockSet: @escaping @Sendable () -> Bool = { true }
     ) {
         SignalQueue.ignorePipe()
         let settings = UplinkSettings(
             id: "city", url: url, credentials: credentials, certificateAuthority: certificateAuthority,
             readingsPerRequest: rows, responseTimeout: responseTimeout)
         let runner = UplinkRunner(
-            settings: settings, plan: plan, source: source, version: "test", timing: timing, clock: clock)
+            settings: settings, plan: plan, source: source, version: "test", timing: timing, isClockSet: isClockSet)
         self.runner = runner
         self.source = source
         self.plan = plan

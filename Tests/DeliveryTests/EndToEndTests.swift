@@ -121,22 +121,41 @@ import Testing
         #expect(try second.audit().lines.count == 40)
     }
 
-    @Test func aTimeBeforeTheClockWasSetIsNotSent() async throws {
+    /// The spool gives out none whose time is not known; that is no "everything is delivered".
+    @Test func readingsThatWaitForTheClockAreTold() async throws {
         let platform = try ReferencePlatform()
         defer { platform.stop() }
-        let source = TestSource(TestInstallation.readings(points: 40, rounds: 1))
+        let source = TestSource([])
         let isSet = Flag()
-        let bench = Bench(
-            url: platform.url, source: source, plan: plan,
-            clock: { isSet.isUp ? BootClock.offset : ClockOffset(nanoseconds: 0) })
+        let bench = Bench(url: platform.url, source: source, plan: plan, isClockSet: { isSet.isUp })
         #expect(try await bench.until { bench.runner.status.condition == .paused })
         #expect(bench.runner.status.words.contains("clock"))
         #expect(bench.runner.status.requests == 0)
-        #expect(source.state.withLock { $0.lease } == nil)
+        source.add(TestInstallation.readings(points: 40, rounds: 1))
         isSet.raise()
         #expect(try await bench.drained())
+        #expect(bench.runner.status.trouble == nil)
         await bench.stop()
         #expect(try platform.audit().rows == 40)
+    }
+
+    /// What the platform's `Date` says of the gateway's clock; here it is right, then an hour ahead.
+    @Test func thePlatformsTimeIsKept() async throws {
+        let platform = try ReferencePlatform()
+        defer { platform.stop() }
+        let source = TestSource(TestInstallation.readings(points: 40, rounds: 1))
+        let bench = Bench(url: platform.url, source: source, plan: plan)
+        #expect(try await bench.drained())
+        let own = try #require(bench.runner.status.platformTime)
+        #expect(own.discrepancy(from: BootClock.offset) == nil)
+        platform.setFaults(FaultPlan(clockOffset: .seconds(3600)))
+        source.add(TestInstallation.readings(points: 40, rounds: 2).suffix(40))
+        bench.runner.notify()
+        #expect(try await bench.drained())
+        await bench.stop()
+        let other = try #require(bench.runner.status.platformTime)
+        let ahead = try #require(other.discrepancy(from: BootClock.offset))
+        #expect(abs((ahead - .seconds(3600)).wholeMilliseconds) < 2000, "\(ahead)")
     }
 
     @Test func readingsOfRetiredPointsGoToTheirDatastreamOrAreRejected() async throws {

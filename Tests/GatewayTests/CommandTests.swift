@@ -8,7 +8,7 @@ import Testing
     @Test func exitCodesAreThoseOfTheHelp() async throws {
         let help = try await Outcome("--help")
         #expect(help.code == 0)
-        for code in ["64", "69", "71", "73", "74", "78"] {
+        for code in ["64", "65", "66", "69", "71", "73", "74", "78"] {
             #expect(help.text.contains("  \(code)  "), "\(code) is not documented")
         }
         #expect(try await Outcome("frobnicate").code == 64)

@@ -53,7 +53,7 @@ final class Rig {
               location: {latitude: 51.3397, longitude: 12.3731}
             uplinks:
               - {id: city, sensorthings: "\(url)", timeout: 3s}
-            spool: {commit_interval: 100ms}
+            spool: {commit_interval: 100ms, clock_wait: 0s}
             buses:
               - {id: hall, tcp: "127.0.0.1:\(meters.ports[0])", timeout: 300ms}
             meters:

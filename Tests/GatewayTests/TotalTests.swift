@@ -45,7 +45,7 @@ import Testing
         #expect(!File.exists(rig.agent.spoolFolder + "/parthe.spool"))
         try rig.agent.start()
         _ = try await rig.status { $0.spool.committed > 0 && $0.uplinks.contains { $0.delivered > 0 } }
-        #expect(try await rig.agent.terminate() == 0)
+        #expect(try await rig.agent.terminate() == 0, "\(rig.agent.log)")
         let outcome = try await setTotal(rig, "99.5")
         #expect(outcome.code == 0 && outcome.text.contains("no agent runs"), "\(outcome.text)")
         try rig.agent.start()
@@ -77,7 +77,7 @@ import Testing
         try await hasTotal(rig, "99.25")
         try rig.limitFiles(to: "unlimited")
         _ = try await rig.status { $0.spool.state == "working" }
-        #expect(try await rig.agent.terminate() == 0)
+        #expect(try await rig.agent.terminate() == 0, "\(rig.agent.log)")
         try rig.agent.start()
         try await hasTotal(rig, "99.25")
     }
@@ -112,6 +112,6 @@ import Testing
         try rig.agent.configure(rig.configuration(meters: 1) + Self.input)
         rig.agent.reload()
         try await hasTotal(rig, "3.5")
-        #expect(try await rig.agent.terminate() == 0)
+        #expect(try await rig.agent.terminate() == 0, "\(rig.agent.log)")
     }
 }

@@ -71,7 +71,7 @@ import Testing
         let store = try SpoolStore(
             directory: folder.path + "/spool", settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
         let points = try store.identify(["meter/p1", "meter/p2"])
-        let offset = ClockOffset(nanoseconds: 1_793_491_200_000_000_000)
+        try store.know(KnownTime(ClockOffset(nanoseconds: 1_793_491_200_000_000_000)))
         var readings: [Reading] = []
         for number in 0..<40 {
             let instant = Instant(nanoseconds: Int64(number / 2 + 1) * 1_000_000_000)
@@ -83,10 +83,10 @@ import Testing
             }
             readings.append(Reading(point: points[number % 2], instant: instant, value: value))
         }
-        try store.append(readings, offset: offset)
-        let leased = try store.lease(uplink: "city", maximumReadings: 100, offset: offset)
+        try store.append(readings)
+        let leased = try store.lease(uplink: "city", maximumReadings: 100)
         let lease = try #require(leased)
-        try store.append([], offset: offset)
+        try store.append([])
         let reader = try SpoolStore.openForReading(directory: folder.path + "/spool")
         func compare() throws -> AuditComparison {
             AuditComparison(spool: try reader.audit(), platform: try .fetch(from: fixture.platform.url), gateway: "gw")

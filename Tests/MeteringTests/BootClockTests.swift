@@ -1,3 +1,4 @@
+import Metering
 import Testing
 
 @testable import Posix
@@ -21,5 +22,15 @@ import Testing
         #expect(lead >= -100_000)
         #expect((0..<1000).allSatisfy { _ in BootClock.lead(known: lead) == lead })
         #expect(abs(BootClock.lead(known: lead - 60_000_000_000) - lead) < 10_000_000, "a suspend is noticed")
+    }
+
+    /// What is seen of this machine's clock fits; that it is set is noticed in a virtual machine only (scripts/test-clock).
+    @Test func theKernelTellsOfItsClock() throws {
+        let alarm = try ClockAlarm()
+        let sighting = try #require(KernelClock.look())
+        #expect(abs(sighting.offset.nanoseconds - BootClock.offset.nanoseconds) < 100_000_000)
+        #expect(sighting.isSynchronised != nil, "adjtimex(2) may be asked here")
+        try alarm.rearm()
+        #expect(Poller.readable([alarm.descriptor], within: 0).isEmpty)
     }
 }

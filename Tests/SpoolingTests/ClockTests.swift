@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func theTableOfChoices() {
-        let last = FrozenRange(first: 1, last: 9, boot: 1, offset: 1_000_000_000, isRaised: false, latest: 5000)
+        let last = FrozenRange(first: 1, last: 9, boot: 1, offset: 1_000_000_000, doubt: .none, latest: 5000)
         func choose(_ wanted: Int64, _ earliest: Int64, boot: Int64 = 1, highest: Int64? = 1_000_000_000) -> [Int64] {
             let choice = FrozenTimes.choose(
                 wanted: wanted, earliest: earliest, boot: boot, highest: highest, last: last)
@@ -203,6 +203,36 @@ import Testing
             try store.append(batch, offset: offset)
             let lease = try #require(try store.lease(uplink: "city", maximumReadings: 10, offset: offset))
             #expect(lease.readings.map { $0.phenomenonTime.milliseconds - epoch } == [5, 6, 5, 7, 9])
+        }
+    }
+}
+
+/// Spools that were made before there were histories of the clock.
+@Suite struct OldClockTests {
+    @Test func aSpoolWithOneOffsetForEachBootGoesOn() throws {
+        try withFolder { folder in
+            func open(_ boot: String) throws -> SpoolStore {
+                try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: boot)
+            }
+            do {
+                let store = try open("one")
+                let points = try store.identify(["a"])
+                try store.append(readings(points, at: 5000), offset: offset)
+            }
+            do {
+                let store = try open("two")
+                let points = try store.identify(["a"])
+                try store.append(readings(points, at: 1000), offset: ClockOffset(nanoseconds: 0))
+            }
+            try MigrationTests.age(folder, to: 2)
+            let store = try open("three")
+            try store.know(KnownTime(ClockOffset(nanoseconds: offset.nanoseconds + 60_000_000_000)))
+            try store.append(readings(store.identify(["a"]), at: 1000))
+            let lease = try #require(try store.lease(uplink: "city", maximumReadings: 10))
+            let times = lease.readings.map { $0.phenomenonTime.milliseconds - epoch }
+            #expect(
+                times == [5000, 59_999, 61_000], "the second boot stood in 1970, and the start of the third bounds it")
+            #expect(lease.readings.map(\.quality) == [.good, .uncertain, .good])
         }
     }
 }

@@ -46,6 +46,7 @@ import Testing
         let spool = try Spool(
             directory: folder, settings: SpoolSettings(commitInterval: interval), uplinks: ["city"], intake: intake
         ) { _ in }
+        spool.know(KnownTime(BootClock.offset))
         await spool.onCommit { commits.add() }
         return (spool, intake, Task.detached { await spool.run() })
     }

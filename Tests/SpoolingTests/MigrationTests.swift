@@ -35,23 +35,25 @@ import Testing
         """
 
     /// Makes a spool one of `version`: of the chunks and shapes the format is the same.
-    private func age(_ folder: String, to version: Int64, without dropped: [String] = []) throws {
+    static func age(_ folder: String, to version: Int64, without dropped: [String] = []) throws {
         let connection = try Connection(SpoolFolder.file(in: folder), .create, busyTimeout: .zero)
-        let tables = SealedTable.allCases.filter { $0 != .gap }
+        let tables = SealedTable.allCases.filter { $0 != .gap && $0 != .clock }
         for table in tables { try connection.execute("ALTER TABLE \(table) RENAME TO new_\(table)") }
-        try connection.execute(Self.formerTables)
+        try connection.execute(formerTables)
         for table in tables {
             let columns =
                 switch table {
                 case .spool: "id, run, quarantined, damaged"
                 case .memory: "name, value"
+                case .boot: "number, id, age, \"offset\", highest"
+                case .frozen: "first, last, boot, \"offset\", raised, latest"
                 default: table.columns.map { "\"\($0)\"" }.joined(separator: ", ")
                 }
             try connection.execute("INSERT INTO \(table) SELECT \(columns) FROM new_\(table); DROP TABLE new_\(table)")
         }
         try connection.execute(
             """
-            DROP TABLE gap;
+            DROP TABLE gap; DROP TABLE clock;
             CREATE TABLE damage (sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, reason TEXT NOT NULL);
             INSERT INTO damage VALUES (3, 2, 'checksum');
             PRAGMA user_version = \(version)
@@ -85,7 +87,7 @@ import Testing
                 }
                 (audit, id) = (try store.audit(), store.state.row.id)
             }
-            try age(folder, to: version)
+            try Self.age(folder, to: version)
             #expect(throws: SpoolError.self) { try SpoolStore.openForReading(directory: folder) }
             let store = try open(folder)
             #expect(try store.audit() == audit && store.state.row.id == id)
@@ -109,7 +111,7 @@ import Testing
                 let store = try open(folder)
                 try store.append(readings(try store.identify(["a"]), at: 1000), offset: offset)
             }
-            try age(folder, to: 1, without: ["remark", "memory", "event"])
+            try Self.age(folder, to: 1, without: ["remark", "memory", "event"])
             let connection = try Connection(SpoolFolder.file(in: folder), .create, busyTimeout: .zero)
             try connection.execute("ALTER TABLE point DROP COLUMN note")
             connection.close()

@@ -26,9 +26,11 @@ struct Model {
 
     mutating func append(_ readings: [Reading], boot: Int, offset: ClockOffset) {
         commitMarks()
-        guard !readings.isEmpty else { return }
-        for name in uplinks.keys { uplinks[name]!.append(.free) }
+        if !readings.isEmpty {
+            for name in uplinks.keys { uplinks[name]!.append(.free) }
+        }
         bootOffsets[boot] = offset
+        guard !readings.isEmpty else { return }
         chunks.append(rows.count..<rows.count + readings.count)
         rows += readings.map { Row(reading: $0, boot: boot, time: nil) }
     }
@@ -69,7 +71,18 @@ struct Model {
             rows[index].time = row.time ?? known.timestamp(of: row.reading.instant)
             return SpooledReading(
                 sequence: SequenceNumber(rawValue: Int64(index + 1)), point: row.reading.point,
-                phenomenonTime: rows[index].time!, value: row.reading.value, quality: row.reading.quality)
+                phenomenonTime: rows[index].time!, value: row.reading.value, quality: row.reading.quality,
+                parameters: parameters(of: rows[index]))
+        }
+    }
+
+    /// A remark as it is delivered. Its instants are whole milliseconds in these tests.
+    private func parameters(of row: Row) -> ReadingParameters? {
+        func time(_ instant: Instant) -> Timestamp {
+            Timestamp(milliseconds: row.time!.milliseconds - (row.reading.instant - instant).wholeMilliseconds)
+        }
+        return row.reading.remark.map {
+            .members($0.members, from: ($0.period?.from).map(time), to: ($0.period?.to).map(time))
         }
     }
 

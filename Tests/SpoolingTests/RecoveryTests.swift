@@ -267,6 +267,74 @@ import Testing
         }
     }
 
+    /// A boot that never knew its time gets the same one from a rescued spool as from a whole one.
+    @Test func whatIsKnownOfTheClockSurvivesDamage() throws {
+        func open(_ folder: String, _ boot: String) throws -> SpoolStore {
+            try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: boot)
+        }
+        let entry = ClockHistory.Entry(
+            since: Instant(nanoseconds: 7), offset: ClockOffset(nanoseconds: offset.nanoseconds + 90_000_000_000),
+            standing: .synchronised, source: .chrony)
+        let unknown = ClockHistory.Entry(
+            since: Instant(nanoseconds: 5), offset: ClockOffset(nanoseconds: 0), standing: .unknown, source: .nobody)
+        let time = KnownTime(history: ClockHistory([unknown, entry]), readiness: .all)
+        var whole: [UInt8] = []
+        try withFolder { folder in
+            do {
+                let store = try open(folder, "one")
+                try store.append(readings(try store.identify(["a"]), at: 5000), offset: offset)
+            }
+            do {
+                let store = try open(folder, "two")
+                try store.append(readings(try store.identify(["a"]), at: 1000))
+            }
+            let store = try open(folder, "three")
+            try store.know(time)
+            try store.append(readings(try store.identify(["a"]), at: 1000))
+            try store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            whole = try content(of: SpoolFolder.file(in: folder))
+        }
+        var found: [[SpooledReading]] = []
+        for isDamaged in [false, true] {
+            var file = whole
+            if isDamaged { for index in 0..<100 { file[index] = 0xFF } }
+            try withFolder { folder in
+                mkdir(folder, 0o750)
+                write(file, to: SpoolFolder.file(in: folder))
+                let store = try open(folder, "three")
+                #expect((store.mending != nil) == isDamaged && store.knownTime.history == time.history)
+                try store.know(time)
+                found.append(try #require(try store.lease(uplink: "city", maximumReadings: 10)).readings)
+            }
+        }
+        #expect(found[0] == found[1] && found[0].map(\.quality) == [.good, .uncertain, .good])
+    }
+
+    /// A boot whose row is gone has no clock of its own any more.
+    @Test func aBootWhoseRowIsLostLiesBetweenItsNeighbours() throws {
+        try withFolder { folder in
+            func open(_ boot: String) throws -> SpoolStore {
+                try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: boot)
+            }
+            for (index, boot) in ["one", "two", "three"].enumerated() {
+                let store = try open(boot)
+                let clock = ClockOffset(nanoseconds: offset.nanoseconds + Int64(index) * 60_000_000_000)
+                try store.append(readings(try store.identify(["a"]), at: 10_000), offset: clock)
+                guard index == 2 else { continue }
+                try store.connection.execute("UPDATE boot SET crc = 0 WHERE number = 2")
+            }
+            unlink(Sidecar.file(in: folder))
+            let store = try open("four")
+            #expect(store.mending?.kept == 3)
+            try store.know(KnownTime(ClockOffset(nanoseconds: offset.nanoseconds + 600_000_000_000)))
+            let lease = try #require(try store.lease(uplink: "city", maximumReadings: 10))
+            let times = lease.readings.map { $0.phenomenonTime.milliseconds - epoch }
+            #expect(times.count == 3 && times[0] == 10_000 && times[2] == 130_000)
+            #expect(10_000 < times[1] && times[1] < 120_000, "\(times)")
+            #expect(lease.readings.map(\.quality) == [.good, .uncertain, .good])
+        }
+    }
+
     /// After damage each uplink asks its platform about what it gets: it may have that already.
     @Test func nothingIsSentBlindlyAfterDamage() throws {
         let image = try image(40, isInLog: false)

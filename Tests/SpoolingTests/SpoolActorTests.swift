@@ -1,3 +1,4 @@
+import Glibc
 import Metering
 import Posix
 import Synchronization
@@ -20,8 +21,14 @@ import Testing
                 noted.value?.events.withLock { $0.append("\(event)") }
             }
             self.spool = spool
+            spool.know(KnownTime(BootClock.offset))
             run = Task.detached { await spool.run() }
             noted.value = self
+        }
+
+        /// Of the events those that tell of commits that fail, and go through again.
+        var failures: [String] {
+            events.withLock { $0.filter { $0.hasPrefix("failing") || $0.hasPrefix("recovered") } }
         }
 
         /// Gives readings of `points` to the intake.
@@ -116,6 +123,62 @@ import Testing
         await running.end()
     }
 
+    /// A card that goes bad under a running agent: it goes on with what can be read, and says so.
+    @Test("vector #18336: damage under a running agent is mended, not a reason to end") func damageWhileItRuns()
+        async throws
+    {
+        let running = try Running()
+        let ids = try await running.spool.identify((0..<100).map { "meter/p\($0)" })
+        let points = ids.values.sorted()
+        for second in 1...60 {
+            #expect(running.intake.promise(100))
+            running.intake.put(readings(points, at: Int64(second) * 1000), promised: 100)
+            let held = Int64(second) * 100
+            while running.spool.status.statistics.committed < held { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        // Everything goes from the log into the file; then every page in its middle is nothing any more.
+        let path = SpoolFolder.file(in: running.folder)
+        do {
+            let shell = try Connection(path, .create, busyTimeout: .seconds(5))
+            try shell.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            shell.close()
+        }
+        var bytes = try content(of: path)
+        for index in bytes.count / 3..<bytes.count / 2 { bytes[index] = 0x5A }
+        let descriptor = Glibc.open(path, O_WRONLY)
+        #expect(pwrite(descriptor, bytes, bytes.count, 0) == bytes.count)
+        close(descriptor)
+        // Whoever reads it finds that out: the reader gets an error, the spool a new file.
+        var seen: Set<Int64> = []
+        for _ in 0..<400 where seen.count < 6000 {
+            do {
+                guard let lease = try await running.spool.lease(uplink: "city", maximumReadings: 500) else {
+                    if running.spool.status.mending != nil, running.spool.status.statistics.undelivered["city"] == 0 {
+                        break
+                    }
+                    try await Task.sleep(for: .milliseconds(20))
+                    continue
+                }
+                seen.formUnion(lease.readings.map(\.sequence.rawValue))
+                try await running.spool.settle(lease.id, rejected: [])
+            } catch let error as SpoolError {
+                #expect([.damaged, .notHeld].contains(error.code), "\(error)")
+                try await Task.sleep(for: .milliseconds(60))
+            }
+        }
+        // It goes on: what comes now is taken and delivered.
+        running.put(points)
+        while running.spool.status.error != nil { try await Task.sleep(for: .milliseconds(20)) }
+        running.spool.stop()
+        await running.run.value
+        let reader = try SpoolStore.openForReading(directory: running.folder)
+        let gaps = try reader.gaps(atMost: 99)
+        let missing = (1...Int64(6000)).filter { !seen.contains($0) }
+        #expect(missing.allSatisfy { number in gaps.contains { ($0.first...$0.last).contains(number) } }, "\(gaps)")
+        #expect(seen.count > 1000 && !missing.isEmpty, "\(seen.count) seen, \(gaps), \(bytes.count) bytes")
+        await running.end()
+    }
+
     @Test func newSettingsTakeOverWhatWasInWork() async throws {
         let running = try Running()
         let ids = try await running.spool.identify(["a"])
@@ -141,11 +204,11 @@ import Testing
         while running.spool.status.error?.code != .full { try await Task.sleep(for: .milliseconds(10)) }
         running.put([point])
         #expect(running.intake.fill.waiting >= 1)
-        #expect(running.events.withLock { $0.count } == 1, "told once, not at every commit")
+        #expect(running.failures.count == 1, "told once, not at every commit")
         try await running.spool.configure(SpoolSettings(commitInterval: .milliseconds(10)), uplinks: ["city"])
         while running.spool.status.statistics.committed < 2 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(running.spool.status.error == nil)
-        #expect(running.events.withLock { $0.count } == 2)
+        #expect(running.failures.count == 2)
         await running.end()
     }
 
@@ -228,6 +291,52 @@ import Testing
             #expect(try store.identify(keys).count == keys.count)
             #expect(throws: SpoolError.self) { try store.identify(["one more"]) }
             #expect(try store.identify(["p9"]) == [PointID(rawValue: 10)])
+        }
+    }
+
+    /// Points get numbers that hold until the disk gives the spool's own; no reading is lost or mixed up.
+    @Test("telegraf, vector: a disk that is full at the start is waited for") func aFullDiskAtTheStart() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            let folder = uniqueFolder()
+            mkdir(folder, 0o750)
+            var limit = rlimit(rlim_cur: 0, rlim_max: .max)
+            #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            let intake = Intake(capacity: 1000)
+            let isOpened = Atomic(false)
+            let spool = try Spool(
+                directory: folder, settings: SpoolSettings(commitInterval: .milliseconds(50)), uplinks: ["city"],
+                intake: intake
+            ) { event in if case .opened = event { isOpened.store(true, ordering: .relaxed) } }
+            #expect(spool.status.error?.isOfDisk == true)
+            spool.know(KnownTime(BootClock.offset))
+            let run = Task.detached { await spool.run() }
+            let early = try await spool.identify(["b", "a"])
+            let numbers = [try #require(early["a"]), try #require(early["b"])]
+            #expect(intake.promise(2))
+            intake.put(
+                [
+                    Reading(point: numbers[0], instant: BootClock.now, value: .float(1)),
+                    Reading(point: numbers[1], instant: BootClock.now, value: .float(2)),
+                ], promised: 2)
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(intake.fill.waiting == 2 && !isOpened.load(ordering: .relaxed))
+            limit.rlim_cur = .max
+            #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            for _ in 0..<500 where !isOpened.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(20)) }
+            let isThere = isOpened.load(ordering: .relaxed)
+            try #require(isThere, "\(String(describing: spool.status.error))")
+            var lease: Lease?
+            for _ in 0..<500 where lease == nil {
+                lease = try await spool.lease(uplink: "city", maximumReadings: 10)
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let own = try await spool.identify(["a", "b"])
+            let found = Dictionary(uniqueKeysWithValues: (lease?.readings ?? []).map { ($0.point, $0.value) })
+            #expect(found == [try #require(own["a"]): .float(1), try #require(own["b"]): .float(2)])
+            spool.stop()
+            await run.value
+            remove(folder: folder)
         }
     }
 }

@@ -13,21 +13,26 @@ esac
 VM=$CACHE/vm-$ARCH
 # The kernels of Debian 12 and 13 have no gpio-sim, those of sid from 7.2 on have it.
 VM_SUITE=sid
-VM_MODULES="configfs gpio-sim"
+# What a guest needs of the kernel's modules, by its purpose; a script sets VM_PURPOSE. Disks are for amd64 only.
+declare -A VM_MODULES=([gpio]="configfs gpio-sim")
+if [ "$ARCH" = amd64 ]; then VM_MODULES[disk]="virtio_blk ext4"; fi
+VM_PURPOSE=gpio
 
 # Kernel, modules and busybox, once.
 vm_prepare() {
-    local package name
-    [ -e "$VM/ready" ] && return
+    local package purpose name
+    [ -e "$VM/ready" ] && [ -e "$VM/modules/$VM_PURPOSE" ] && return
     step "Fetching a kernel with gpio-sim for $ARCH …"
     rm -rf "$VM"
-    mkdir -p "$VM/modules"
+    for purpose in "${!VM_MODULES[@]}"; do mkdir -p "$VM/modules/$purpose"; done
     package=$(debian_newest "$VM_SUITE" "$ARCH" "linux-binary-[0-9.]+\+deb[0-9]+-$VM_KERNEL" || true)
     [ -n "$package" ] || skip "Debian $VM_SUITE has no kernel for $VM_KERNEL."
     debian_unpack "$VM_SUITE" "$ARCH" "$VM/kernel" "$package" '*/vmlinuz*'
     find "$VM/kernel" -name 'vmlinuz*' -exec mv {} "$VM/vmlinuz" \;
     debian_unpack "$VM_SUITE" "$ARCH" "$VM/kernel" "${package/binary/modules}" '*.ko.xz'
-    for name in $VM_MODULES; do vm_module "$name"; done
+    for purpose in "${!VM_MODULES[@]}"; do
+        for name in ${VM_MODULES[$purpose]}; do vm_module "$VM/modules/$purpose" "$name"; done
+    done
     rm -rf "$VM/kernel"
     debian_unpack trixie "$ARCH" "$VM/busybox" busybox-static './usr/bin/busybox'
     mv "$VM/busybox/usr/bin/busybox" "$VM/init-busybox"
@@ -36,18 +41,18 @@ vm_prepare() {
     step
 }
 
-# Takes a module and those it needs, numbered in the order in which they are to be loaded.
+# vm_module FOLDER NAME: takes a module and those it needs, numbered in the order in which they are to be loaded.
 vm_module() {
-    local name=$1 file other count
-    [ -z "$(find "$VM/modules" -name "*-$name.ko")" ] || return 0
+    local folder=$1 name=$2 file other count
+    [ -z "$(find "$folder" -name "*-$name.ko")" ] || return 0
     file=$(find "$VM/kernel" -name "$name.ko.xz" -o -name "${name//-/_}.ko.xz" | sed -n 1p)
     [ -n "$file" ] || skip "the kernel of Debian $VM_SUITE has no module $name any more."
     xz -dc "$file" >"$VM/kernel/module.ko"
     for other in $(vm_module_says "$VM/kernel/module.ko" | sed -n 's/^depends=//p' | tr "," " "); do
-        vm_module "$other"
+        vm_module "$folder" "$other"
     done
-    count=$(find "$VM/modules" -name '*.ko' | wc -l)
-    xz -dc "$file" >"$VM/modules/$((count + 10))-$name.ko"
+    count=$(find "$folder" -name '*.ko' | wc -l)
+    xz -dc "$file" >"$folder/$((count + 10))-$name.ko"
 }
 
 # What a module says of itself.
@@ -92,16 +97,16 @@ vm_root() {
     ln -s lib "$root/lib64"
     ln -s ../lib "$root/usr/lib"
     cp "$VM/init-busybox" "$root/bin/busybox"
-    cp "$VM"/modules/*.ko "$root/modules/"
+    cp "$VM/modules/$VM_PURPOSE"/*.ko "$root/modules/"
     cp scripts/gpio.d/init "$root/init"
     chmod +x "$root/init"
     cp "$@" "$root/parthe/"
     vm_libraries "$root" "$@"
 }
 
-# vm_run ROOT OUT SECONDS [PORT]: boots ROOT, shows its console, and returns the guest's exit status; 124 when it did
-# not end in time, 125 when it died without a word. What the guest puts in /out is in OUT afterwards. Its first serial
-# port is this machine's PORT.
+# vm_run ROOT OUT SECONDS [PORT [ARGUMENTS…]]: boots ROOT, shows its console, and returns the guest's exit status; 124
+# when it did not end in time, 125 when it died without a word. What the guest puts in /out is in OUT afterwards. Its
+# first serial port is this machine's PORT; qemu gets the ARGUMENTS as well.
 vm_run() {
     local root=$1 out=$2 limit=$3 port=${4:-} qemu serial=(-serial null) status=0 answer
     mkdir -p "$out"
@@ -118,7 +123,7 @@ vm_run() {
         -kernel "$VM/vmlinuz" -initrd "$out/guest.cpio" \
         -append "console=hvc0 quiet loglevel=4 panic=-1 rdinit=/init random.trust_bootloader=on random.trust_cpu=on" \
         "${serial[@]}" -device virtio-serial-pci -chardev stdio,id=console,signal=off -device virtconsole,chardev=console \
-        -chardev "file,id=out,path=$out/out.tar" -device virtserialport,chardev=out,name=out \
+        -chardev "file,id=out,path=$out/out.tar" -device virtserialport,chardev=out,name=out "${@:5}" \
         </dev/null > >(sed -u 's,\r$,,' | tee "$out/console" | grep --line-buffered -v '^@@') &
     VM_PID=$!
     wait "$VM_PID" || status=$?

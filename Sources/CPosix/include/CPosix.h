@@ -24,6 +24,19 @@ int64_t cposix_wall_nanoseconds(void);
 /// Sleeps until CLOCK_BOOTTIME shows this, or a signal comes.
 void cposix_sleep_until(int64_t boot_nanoseconds);
 
+/// What the kernel says of CLOCK_REALTIME: whether somebody keeps it right (adjtimex(2)), and whether it has put a leap
+/// second in or left one out. Returns 0 or an errno: EPERM where a sandbox forbids to ask.
+int cposix_clock_state(int *synchronised, int *leap);
+
+/// A descriptor that can be read once CLOCK_REALTIME was set (TFD_TIMER_CANCEL_ON_SET), -1 and errno on failure.
+int cposix_open_clock_alarm(void);
+
+/// Makes it ready for the next time; returns 0, or -1 and errno.
+int cposix_arm_clock_alarm(int descriptor);
+
+/// When a file was changed last, in nanoseconds of CLOCK_REALTIME; -1 where there is none.
+int64_t cposix_modified_nanoseconds(const char *path);
+
 /// Blocks SIGTERM, SIGINT, SIGHUP for this thread and all it starts, ignores SIGPIPE, and returns a descriptor that
 /// becomes readable when one of the three arrives (-1 and errno on failure).
 int cposix_open_signals(void);

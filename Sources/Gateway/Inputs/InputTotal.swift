@@ -83,9 +83,9 @@ public struct InputTotal: Sendable {
             var output = InputLogic.Output()
             _ = logic.set(
                 total: dial, by: User.current, at: BootClock.now, offset: BootClock.offset, into: &output)
+            // What the clock is worth, the agent says at its next start.
             try store.append(
-                Intake.Content(readings: output.readings, memory: output.memory, events: output.events),
-                offset: BootClock.offset)
+                Intake.Content(readings: output.readings, memory: output.memory, events: output.events))
             return settings.id + " " + (output.events.first?.kind.text ?? "is set") + "; no agent runs"
         } catch {
             throw AgentError(code: .spool, message: "\(error)", hint: error.hint)

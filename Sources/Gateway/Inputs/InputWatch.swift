@@ -72,7 +72,13 @@ public struct InputWatch: ~Copyable {
         _ name: String, bias: String? = nil, isInverted: Bool? = nil, options: Agent.Options,
         interruption: Interruption
     ) throws(AgentError) {
-        trial = LineChoice.Trial(bias: try bias.map(Self.bias), isInverted: isInverted)
+        let trial = LineChoice.Trial(bias: try Self.bias(bias), isInverted: isInverted)
+        self.init(name, trial: trial, options: options, interruption: interruption)
+    }
+
+    // Apart from what throws: Swift 6.2 fails on an initialiser that throws before it fills such a struct.
+    private init(_ name: String, trial: LineChoice.Trial, options: Agent.Options, interruption: Interruption) {
+        self.trial = trial
         self.name = name
         self.options = options
         self.interruption = interruption
@@ -81,7 +87,8 @@ public struct InputWatch: ~Copyable {
         choice = LineChoice(name, names.configuration, trial: trial) { GPIOChips.survey().lines }
     }
 
-    private static func bias(_ text: String) throws(AgentError) -> InputSettings.Bias {
+    private static func bias(_ text: String?) throws(AgentError) -> InputSettings.Bias? {
+        guard let text else { return nil }
         guard let bias = InputSettings.Bias(rawValue: text) else {
             throw AgentError(
                 code: .usage, message: "'\(text)' is no bias",

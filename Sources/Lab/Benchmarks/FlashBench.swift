@@ -104,6 +104,7 @@ struct FlashBench {
         init(_ settings: SpoolSettings, in place: String, _ load: MovingLoad) throws {
             self.load = load
             store = try SpoolStore(directory: place, settings: settings, uplinks: ["city"], bootID: "bench")
+            try store.know(KnownTime(Self.offset))
             points = try store.identify(load.keys)
             pacing = CommitPacing(fixed: settings.commitInterval, at: load.slot, offset: Self.offset)
             lastSidecar = load.slot
@@ -119,8 +120,7 @@ struct FlashBench {
         }
 
         private mutating func commit(at now: Instant) throws {
-            let leases = try store.append(
-                Intake.Content(readings: waiting), offset: Self.offset, leasing: ["city": 4096])
+            let leases = try store.append(Intake.Content(readings: waiting), leasing: ["city": 4096])
             for lease in leases { try store.settle(lease.id, rejected: []) }
             pacing.committed(waiting.count, at: now, offset: Self.offset)
             waiting.removeAll(keepingCapacity: true)

@@ -77,6 +77,7 @@ struct LoadBench {
         var text = """
             gateway: {id: load, location: {latitude: 51.3397, longitude: 12.3731}}
             uplinks: [{id: city, sensorthings: "\(url)"}]
+            spool: {clock_wait: 0s}
             buses:
 
             """

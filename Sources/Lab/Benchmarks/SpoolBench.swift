@@ -30,27 +30,27 @@ enum SpoolBench {
     ///
     /// - Parameter directory: a folder on the disk to measure; made if missing, left behind.
     static func run(directory: String, readingsPerCommit: Int, commits: Int) throws -> Result {
-        let offset = BootClock.offset
         var load = Load(readings: readingsPerCommit)
         let store = try SpoolStore(
             directory: directory, settings: SpoolSettings(), uplinks: ["city"], bootID: "bench")
+        try store.know(KnownTime(BootClock.offset))
         let points = try store.identify(load.keys)
         // The shapes are in the dictionary before the clock starts.
-        try store.append(load.next(points), offset: offset)
+        try store.append(load.next(points))
         var (lease, settle) = (Cost(), Cost())
         let append = try measure {
-            for _ in 0..<commits { try store.append(load.next(points), offset: offset) }
+            for _ in 0..<commits { try store.append(load.next(points)) }
         }
         while true {
             var window: Lease?
             lease += try measure {
-                window = try store.lease(uplink: "city", maximumReadings: 4096, offset: offset)
-                try store.append([], offset: offset)
+                window = try store.lease(uplink: "city", maximumReadings: 4096)
+                try store.append([])
             }
             guard let window else { break }
             settle += try measure {
                 try store.settle(window.id, rejected: [])
-                try store.append([], offset: offset)
+                try store.append([])
             }
         }
         return (append, lease, settle, readingsPerCommit * commits)

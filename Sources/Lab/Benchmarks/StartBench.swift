@@ -46,14 +46,14 @@ struct StartBench {
         let store = try SpoolStore(
             directory: place, settings: SpoolSettings(maximumBytes: 1_000_000_000), uplinks: ["city"], bootID: "bench")
         let points = try store.identify(load.keys)
-        let offset = ClockOffset(nanoseconds: BootClock.offset.nanoseconds - 86_400_000_000_000)
+        try store.know(KnownTime(ClockOffset(nanoseconds: BootClock.offset.nanoseconds - 86_400_000_000_000)))
         var made = 0
         while made < readings {
             var commit: [Reading] = []
             while commit.count + points.count <= 65_536, made + commit.count < readings {
                 load.poll(points, into: &commit)
             }
-            try store.append(commit, offset: offset)
+            try store.append(commit)
             made += commit.count
         }
         return Int64(made)

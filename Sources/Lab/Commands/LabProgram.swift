@@ -22,6 +22,6 @@ struct LabCommand: ParsableCommand {
             DemoCommand.self, MetersCommand.self, LineCommand.self, PulsesCommand.self, PlatformCommand.self,
             ProxyCommand.self,
             AuditCommand.self,
-            BenchCommand.self,
+            BenchCommand.self, SpoolWriterCommand.self, SpoolCheckCommand.self, PowerCutsCommand.self,
         ])
 }

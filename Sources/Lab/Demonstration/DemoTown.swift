@@ -57,6 +57,7 @@ struct DemoTown {
               - id: city
                 sensorthings: \(platform)
                 timeout: 5s
+            spool: {clock_wait: 0s}
             buses:
               - {id: hall, tcp: "127.0.0.1:\(sharedMeters.ports[0])"}
 
