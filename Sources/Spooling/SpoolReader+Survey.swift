@@ -114,7 +114,8 @@ extension SpoolReader {
         let chunks = max(1, Double(readings) / max(1, sample.readingsPerChunk))
         let body = Double(bytes) / chunks
         return SpoolRate(
-            readings: Double(readings) / seconds, bytes: chunks * Self.fileBytes(ofBody: body, beside: newest) / seconds,
+            readings: Double(readings) / seconds,
+            bytes: chunks * Self.fileBytes(ofBody: body, beside: newest) / seconds,
             over: .nanoseconds(time), points: sample.points)
     }
 

@@ -97,14 +97,14 @@ import Testing
                     readings    7200 held, 7200 committed since it was made
                                 from 2026-11-01T00:00:01.000Z to 2026-11-01T00:40:00.000Z
                     undelivered 5400 for city
-                    size        79 kB on the disk; what waits and room for its log: 2.2 MB
+                    size        69 kB on the disk; what waits and room for its log: 2.2 MB
                     limit       256 MB, unless the configuration says otherwise
-                    comes in    3.0 readings/s, 2.0 MB a day (over the last 39 min)
+                    comes in    3.0 readings/s, 1.6 MB a day (over the last 39 min)
                     flash       unknown: no agent runs
-                    forecast    full in 129 d at this rate, if nothing is delivered; before that:
-                                gauges are read every fourth time in 90 d (DAY)
-                                the oldest readings are thinned to 1 min in 107 d (DAY), lasting until DAY
-                                then to 15 min in 12 years (DAY), lasting over 100 years
+                    forecast    full in 157 d at this rate, if nothing is delivered; before that:
+                                gauges are read every fourth time in 110 d (DAY)
+                                the oldest readings are thinned to 1 min in 131 d (DAY), lasting until DAY
+                                then to 15 min in 14 years (DAY), lasting over 100 years
                     gaps        none: every reading committed is there or was delivered
                     quarantine  2 readings were refused by a platform, 2 of them are kept: `parthe spool quarantine`
                     beside      whole: up to number 7200
