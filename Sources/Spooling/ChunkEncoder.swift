@@ -113,11 +113,11 @@ struct ChunkEncoder {
 
     private mutating func encodeNumbers(_ run: ArraySlice<Reading>, _ place: Predictor.Place) {
         var bits = BitWriter()
-        for (column, reading) in run.enumerated() {
+        for column in 0..<run.count {
             let code: DifferenceCode
             let (value, difference): (UInt64, UInt64)
             let predicted = predictor.value(place, column)
-            switch reading.value {
+            switch run[run.startIndex + column].value {
             case .float(let number):
                 code = .float
                 let distance = Int32(bitPattern: number.bitPattern &- UInt32(truncatingIfNeeded: predicted))
@@ -138,8 +138,8 @@ struct ChunkEncoder {
     }
 
     private mutating func encodeOthers(_ run: ArraySlice<Reading>, _ place: Predictor.Place) {
-        for (column, reading) in run.enumerated() {
-            switch reading.value {
+        for column in 0..<run.count {
+            switch run[run.startIndex + column].value {
             case .double(let number):
                 encode(number.bitPattern ^ predictor.value(place, column))
                 predictor.set(place, column, number.bitPattern)
