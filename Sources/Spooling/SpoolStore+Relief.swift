@@ -89,7 +89,11 @@ extension SpoolStore {
             let isOut = state.uplinks.contains { uplink in
                 uplink.spans.contains { $0.state != .settled && $0.first <= header.last && header.sequence <= $0.last }
             }
-            guard !isOut else { return true }
+            // What all of them have is history, and no gap.
+            let isLacking = state.uplinks.contains { uplink in
+                !uplink.spans.contains { $0.first <= header.sequence && header.last <= $0.last }
+            }
+            guard !isOut, isLacking else { return true }
             found = .drop(
                 first: SequenceNumber(rawValue: header.sequence), last: SequenceNumber(rawValue: header.last))
             return false

@@ -5,7 +5,12 @@ struct Model {
     struct Row {
         var reading: Reading
         var boot: Int
-        var time: Timestamp?
+        /// The clock's offset that its time was frozen with.
+        var offset: ClockOffset?
+        /// Thinned away, or dropped.
+        var isGone = false
+
+        var time: Timestamp? { offset?.timestamp(of: reading.instant) }
     }
 
     enum State: Equatable {
@@ -15,7 +20,7 @@ struct Model {
     }
 
     var rows: [Row] = []
-    /// Ranges of indices into `rows`, one per append.
+    /// Ranges of indices into `rows`, one per append; what was thinned together is one.
     var chunks: [Range<Int>] = []
     var uplinks: [String: [State]]
     var bootOffsets: [Int: ClockOffset] = [:]
@@ -32,7 +37,7 @@ struct Model {
         bootOffsets[boot] = offset
         guard !readings.isEmpty else { return }
         chunks.append(rows.count..<rows.count + readings.count)
-        rows += readings.map { Row(reading: $0, boot: boot, time: nil) }
+        rows += readings.map { Row(reading: $0, boot: boot) }
     }
 
     /// Whatever is leased is on the disk as that.
@@ -53,7 +58,9 @@ struct Model {
         }
         guard let first = states.firstIndex(of: .free) else { return nil }
         var end = first + 1
-        while end < states.count, states[end] == .free, chunks[end].upperBound - chunks[first].lowerBound <= maximum {
+        var count = held(chunks[first])
+        while end < states.count, states[end] == .free, count + held(chunks[end]) <= maximum {
+            count += held(chunks[end])
             end += 1
         }
         return (first..<end, nil)
@@ -65,10 +72,10 @@ struct Model {
         -> [SpooledReading]
     {
         for index in range { uplinks[uplink]![index] = .taken(id, isUnclear: unclear, isDurable: unclear) }
-        return (chunks[range.lowerBound].lowerBound..<chunks[range.upperBound - 1].upperBound).map { index in
+        return (chunks[range.lowerBound].lowerBound..<chunks[range.upperBound - 1].upperBound).compactMap { index in
             let row = rows[index]
-            let known = row.boot == boot ? offset : bootOffsets[row.boot]!
-            rows[index].time = row.time ?? known.timestamp(of: row.reading.instant)
+            guard !row.isGone else { return nil }
+            rows[index].offset = row.offset ?? known(row.boot, boot, offset)
             return SpooledReading(
                 sequence: SequenceNumber(rawValue: Int64(index + 1)), point: row.reading.point,
                 phenomenonTime: rows[index].time!, value: row.reading.value, quality: row.reading.quality,
@@ -76,13 +83,66 @@ struct Model {
         }
     }
 
-    /// A remark as it is delivered. Its instants are whole milliseconds in these tests.
+    /// A remark as it is delivered.
     private func parameters(of row: Row) -> ReadingParameters? {
-        func time(_ instant: Instant) -> Timestamp {
-            Timestamp(milliseconds: row.time!.milliseconds - (row.reading.instant - instant).wholeMilliseconds)
+        row.reading.remark.map { remark in
+            func time(_ instant: Instant) -> Timestamp { row.offset!.timestamp(of: instant) }
+            return .members(remark.members, from: (remark.period?.from).map(time), to: (remark.period?.to).map(time))
         }
-        return row.reading.remark.map {
-            .members($0.members, from: ($0.period?.from).map(time), to: ($0.period?.to).map(time))
+    }
+
+    /// The clock's offset in a boot, as it is known in `now`.
+    private func known(_ boot: Int, _ now: Int, _ offset: ClockOffset) -> ClockOffset {
+        boot == now ? offset : bootOffsets[boot]!
+    }
+
+    private func held(_ chunk: Range<Int>) -> Int {
+        chunk.count { !rows[$0].isGone }
+    }
+
+    // MARK: Room
+
+    /// The chunks that a relief names; nil when these are not whole chunks.
+    func chunks(_ first: SequenceNumber, _ last: SequenceNumber) -> Range<Int>? {
+        guard let start = chunks.firstIndex(where: { $0.lowerBound == Int(first.rawValue) - 1 }),
+            let end = chunks.firstIndex(where: { $0.upperBound == Int(last.rawValue) }), start <= end
+        else { return nil }
+        return start..<end + 1
+    }
+
+    /// Whether no uplink has leased or settled a chunk.
+    func isFree(_ chunk: Int) -> Bool {
+        uplinks.values.allSatisfy { $0[chunk] == .free }
+    }
+
+    /// Whether no uplink has it out, and some uplink lacks it.
+    func isDroppable(_ chunk: Int) -> Bool {
+        let states = uplinks.values.map { $0[chunk] }
+        return states.allSatisfy { $0 == .free || $0 == .settled } && states.contains(.free)
+    }
+
+    mutating func thin(
+        _ range: Range<Int>, to level: ThinningLevel, by rules: ThinningRules, boot: Int, offset: ClockOffset
+    ) {
+        let numbers = chunks[range.lowerBound].lowerBound..<chunks[range.upperBound - 1].upperBound
+        let first = rows[numbers.lowerBound]
+        var kept: [Reading] = []
+        var thinning = Thinning(to: level, by: rules, offset: known(first.boot, boot, offset))
+        for index in numbers where !rows[index].isGone { thinning.take(rows[index].reading) { kept.append($0) } }
+        thinning.finish { kept.append($0) }
+        kept.sort { ($0.instant, $0.point) < ($1.instant, $1.point) }
+        for (place, index) in numbers.enumerated() {
+            rows[index].isGone = place >= kept.count
+            if place < kept.count { (rows[index].reading, rows[index].offset) = (kept[place], first.offset) }
+        }
+        chunks.replaceSubrange(range, with: [numbers])
+        for name in uplinks.keys { uplinks[name]!.replaceSubrange(range, with: [.free]) }
+    }
+
+    mutating func drop(_ range: Range<Int>) {
+        for chunk in range {
+            for index in chunks[chunk] { rows[index].isGone = true }
+            for name in uplinks.keys { uplinks[name]![chunk] = .settled }
         }
     }
 
@@ -108,6 +168,6 @@ struct Model {
     }
 
     func undelivered(_ uplink: String) -> Int64 {
-        Int64(zip(chunks, uplinks[uplink]!).reduce(0) { $0 + ($1.1 == .settled ? 0 : $1.0.count) })
+        Int64(zip(chunks, uplinks[uplink]!).reduce(0) { $0 + ($1.1 == .settled ? 0 : held($1.0)) })
     }
 }

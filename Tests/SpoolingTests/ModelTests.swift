@@ -35,7 +35,7 @@ import Testing
         mutating func append() throws {
             let count = Int.random(in: 0..<4, using: &random) == 0 ? 0 : Int.random(in: 1...60, using: &random)
             let readings = (0..<count).map { index in
-                if index % points.count == 0 { instant += Int64.random(in: 2_000_000...900_000_000, using: &random) }
+                if index % points.count == 0 { instant += Int64.random(in: 2...900, using: &random) * 1_000_000 }
                 return Reading(
                     point: points[index % points.count], instant: Instant(nanoseconds: instant),
                     value: index % points.count == 3
@@ -94,10 +94,44 @@ import Testing
             }
         }
 
+        /// Makes room as for a spool that is nearly full; whatever the store chooses has to be free to go.
+        mutating func relieve(_ counts: inout (thinned: Int, dropped: Int)) throws {
+            let step = Int.random(in: 0..<4, using: &random) > 0 ? SpoolAdmission.Step.drop : .thin
+            guard let relief = try store!.relieve(at: step, by: rules, offset: offset) else { return }
+            switch relief {
+            case .thin(let first, let last, let level):
+                let chunks = try #require(model.chunks(first, last), "seed \(seed): \(relief)")
+                #expect(chunks.allSatisfy(model.isFree), "seed \(seed)")
+                model.thin(chunks, to: level, by: rules, boot: boot, offset: offset)
+                counts.thinned += 1
+            case .drop(let first, let last):
+                let chunks = try #require(model.chunks(first, last), "seed \(seed): \(relief)")
+                #expect(step == .drop && chunks.count == 1 && model.isDroppable(chunks.lowerBound), "seed \(seed)")
+                // The oldest of those that nobody has; where there is none, the oldest that somebody lacks.
+                let isFree = model.isFree(chunks.lowerBound)
+                let older = 0..<chunks.lowerBound
+                #expect(!older.contains(where: isFree ? model.isFree : model.isDroppable), "seed \(seed)")
+                model.drop(chunks)
+                counts.dropped += 1
+            }
+            model.commitMarks()
+            durable = model
+        }
+
+        /// Every kind of point, and one of which nothing is known.
+        private var rules: ThinningRules {
+            var rules = ThinningRules()
+            for (index, point) in points.enumerated().dropLast() {
+                rules[point] = .init(
+                    kind: [.counter, .gauge, .state, .state][index % 4], policy: index == 5 ? .forbidden : .allowed)
+            }
+            return rules
+        }
+
         mutating func restart() throws {
             if Bool.random(using: &random) {
                 boot += 1
-                instant = Int64.random(in: 0...9_000_000_000, using: &random)
+                instant = Int64.random(in: 0...9000, using: &random) * 1_000_000
                 offset.nanoseconds += 86_400_000_000_000
             }
             store = nil
@@ -120,7 +154,7 @@ import Testing
         /// The audit is what all readings ever committed add up to, whether they are still held or not.
         func audit() throws {
             var lines = (0..<points.count).map { AuditLine(key: "meter/p\($0)") }
-            for row in durable.rows {
+            for row in durable.rows where !row.isGone {
                 let index = Int(row.reading.point.rawValue) - 1
                 guard let time = row.time else {
                     lines[index].unfrozen += 1
@@ -150,6 +184,33 @@ import Testing
             try run.audit()
             let statistics = try run.store!.statistics()
             #expect(statistics.damaged == 0 && statistics.held < statistics.committed, "seed \(seed)")
+        }
+    }
+}
+
+extension ModelTests {
+    /// The same in a spool that is short of room, with hours between the readings, so that there is something to thin.
+    @Test(arguments: UInt64(101)...116) func thinnedAndDroppedAlike(seed: UInt64) throws {
+        try withFolder { folder in
+            var run = try Run(folder: folder, seed: seed)
+            var counts = (thinned: 0, dropped: 0)
+            for _ in 0..<250 {
+                let uplink = Int.random(in: 0..<3, using: &run.random) > 0 ? "city" : "works"
+                switch Int.random(in: 0..<20, using: &run.random) {
+                case 0..<9: try run.append()
+                case 9..<11: try run.lease(uplink)
+                case 11..<14: try run.end(uplink)
+                case 14..<19: try run.relieve(&counts)
+                default: try run.restart()
+                }
+                if Int.random(in: 0..<8, using: &run.random) == 0 {
+                    run.instant += Int64.random(in: 0...1_000_000, using: &run.random) * 1_000_000
+                }
+                try run.check()
+            }
+            #expect(counts.thinned > 0 && counts.dropped > 0, "seed \(seed): \(counts)")
+            try run.audit()
+            #expect(try run.store!.statistics().damaged == 0, "seed \(seed)")
         }
     }
 }

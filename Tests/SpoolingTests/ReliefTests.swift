@@ -154,6 +154,21 @@ import Testing
         }
     }
 
+    /// Behind a lease that is out, what was delivered cannot be forgotten yet; but it is not missing either.
+    @Test func whatWasDeliveredIsNeverAGap() throws {
+        try withFolder { folder in
+            let store = try open(folder)
+            let points = try fill(store, seconds: 1...2000)
+            _ = try #require(try store.lease(uplink: "city", maximumReadings: 400, offset: offset))
+            let delivered = try #require(try store.lease(uplink: "city", maximumReadings: 400, offset: offset))
+            try store.settle(delivered.id, rejected: [])
+            #expect(try relieve(store, .drop, points) > 0)
+            let gaps = try store.gaps(atMost: 100)
+            let last = try #require(delivered.readings.last?.sequence.rawValue)
+            #expect(!gaps.isEmpty && gaps.allSatisfy { $0.first > last }, "\(gaps)")
+        }
+    }
+
     @Test func whatIsThinnedOutlivesARestartAndDamage() throws {
         try withFolder { folder in
             var found: [SpooledReading] = []
