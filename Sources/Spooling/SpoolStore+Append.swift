@@ -35,7 +35,7 @@ extension SpoolStore {
                 try noteBoot(first: readings)
                 hasRoom = try write(readings)
                 try forgetHistory()
-                if hasRoom { leases = try leaseAhead(wanted) }
+                if hasRoom, !wanted.isEmpty { leases = try leaseAhead(wanted) }
             }
             try write(memory: content.memory)
             try write(events: content.events)
@@ -57,9 +57,10 @@ extension SpoolStore {
         let leases = wanted.sorted { $0.key < $1.key }.compactMap { name, readings in
             try? lease(uplink: name, maximumReadings: readings)
         }
-        guard !leases.isEmpty else { return [] }
         for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
         try writeTimes()
+        // What was found missing on the way.
+        for gap in state.gaps { try write(gap) }
         return leases
     }
 
@@ -73,7 +74,8 @@ extension SpoolStore {
 
     // MARK: What waits
 
-    private func writePending() throws(SpoolError) {
+    /// What waited for a commit; with it `state.didCommit()` is due.
+    func writePending() throws(SpoolError) {
         for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
         try writeTimes()
         if !state.quarantine.isEmpty { try writeQuarantine() }

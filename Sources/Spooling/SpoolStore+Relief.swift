@@ -41,11 +41,10 @@ extension SpoolStore {
             case .drop(let first, let last):
                 try drop(first.rawValue, through: last.rawValue)
             }
-            for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
-            // No mark without the times that its readings have.
-            try writeTimes()
+            // No settlement without its refusals, no mark without the times that its readings have.
+            try writePending()
             if state.row != state.storedRow { try state.row.write(to: connection) }
-            state.storedRow = state.row
+            state.didCommit()
             state.room = 0
         }
         return relief

@@ -135,6 +135,25 @@ import Testing
         }
     }
 
+    /// What makes room writes settlements, too: none may be on disk without the refusals that belong to it.
+    @Test func aRefusalIsOnDiskWithItsSettlement() throws {
+        try withFolder { folder in
+            var undelivered: Int64?
+            do {
+                let store = try open(folder)
+                let points = try fill(store, seconds: 1...2000)
+                let lease = try #require(try store.lease(uplink: "city", maximumReadings: 400, offset: offset))
+                try store.settle(
+                    lease.id, rejected: [Rejection(sequence: lease.readings[3].sequence, reason: "unknown property")])
+                #expect(try store.relieve(at: .thin, by: rules(points), offset: offset) != nil)
+                undelivered = store.undelivered["city"]
+            }
+            let statistics = try open(folder).statistics()
+            #expect(statistics.undelivered["city"] == undelivered)
+            #expect(statistics.quarantined == 1)
+        }
+    }
+
     @Test func whatIsThinnedOutlivesARestartAndDamage() throws {
         try withFolder { folder in
             var found: [SpooledReading] = []

@@ -193,6 +193,21 @@ import Testing
         }
     }
 
+    /// A lease that goes with new readings may pass over a hole: it is listed with that very commit.
+    @Test func aHoleThatAWaitingUplinkMeetsIsListed() throws {
+        try withFolder { folder in
+            let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
+            let points = try store.identify(["a", "b"])
+            for second in 1...50 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            try store.connection.execute("UPDATE chunk SET body = zeroblob(40) WHERE sequence = 41")
+            let new = Intake.Content(readings: readings(points, at: 51_000))
+            let leases = try store.append(new, offset: offset, leasing: ["city": 1000])
+            #expect(leases.map(\.readings.count) == [100])
+            #expect(try store.gaps(atMost: 10).map { [$0.first, $0.last] } == [[41, 42]])
+            #expect(try SpoolStore.verify(directory: folder).listed == 2)
+        }
+    }
+
     @Test func aNewestChunkThatIsNotWholeIsMissed() throws {
         try withFolder { folder in
             let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
