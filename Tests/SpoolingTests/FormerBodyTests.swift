@@ -33,35 +33,39 @@ import Testing
     }()
 
     /// The same, of which some stand for others.
-    static let aggregates: [Reading] = readings.enumerated().map { index, reading in
-        guard index % 11 == 0 || index % 11 == 7 else { return reading }
-        var reading = reading
-        let other: Value = if case .float(let number) = reading.value { .float(number + 1) } else { .float(2) }
-        reading.remark = .aggregate(
-            index < 12 ? .mean : .max, from: reading.instant - .milliseconds(60_000 + Int64(index)),
-            to: reading.instant + .milliseconds(3), minimum: reading.value, maximum: other, count: 60 + index)
-        return reading
+    static var aggregates: [Reading] {
+        readings.enumerated().map { index, reading in
+            guard index % 11 == 0 || index % 11 == 7 else { return reading }
+            var reading = reading
+            let other: Value = if case .float(let number) = reading.value { .float(number + 1) } else { .float(2) }
+            reading.remark = .aggregate(
+                index < 12 ? .mean : .max, from: reading.instant - .milliseconds(60_000 + Int64(index)),
+                to: reading.instant + .milliseconds(3), minimum: reading.value, maximum: other, count: 60 + index)
+            return reading
+        }
     }
 
     /// The bodies. Before their readings there were 60 other shapes.
-    static let bodies: [(digits: String, readings: [Reading])] = [
-        (
-            "017b00ff9a396643000000806042a20d0000484203ffff7f7f009a9999999999b93f009c7500883ce437fe90da9601fbffff"
-                + "ffffffffffff0101ffffffffffffffffff01046175746f0000217b9aadd6b9073100600000800300167080020200ffffffff"
-                + "ffffffffff01000000217c9107030000803f0d7b82ac859908210020f021510010aeaaaaaaaaaa1a80020201ffffffffffff"
-                + "ffffff01066d616e75616c000021ff611291",
-            readings
-        ),
-        (
-            "027b00ff9a396643000000806042a20d0000484203ffff7f7f009a9999999999b93f009c7500883ce437fe90da9601fbffff"
-                + "ffffffffffff0101ffffffffffffffffff01046175746f0000217b9aadd6b9073100600000800300167080020200ffffffff"
-                + "ffffffffff01000000217c9107030000803f0d7b82ac859908210020f021510010aeaaaaaaaaaa1a80020201ffffffffffff"
-                + "ffffff01066d616e75616c000021070000c0a907063c00030000010700cea90706430004000000400400d6a9070647000300"
-                + "00010702e4a907064e0004000000400402eca907065200040000807f0702faa9070659000400000040040282aa07065d0004"
-                + "000000409c812732",
-            aggregates
-        ),
-    ]
+    static var bodies: [(digits: String, readings: [Reading])] {
+        [
+            (
+                "017b00ff9a396643000000806042a20d0000484203ffff7f7f009a9999999999b93f009c7500883ce437fe90da9601fbffff"
+                    + "ffffffffffff0101ffffffffffffffffff01046175746f0000217b9aadd6b9073100600000800300167080020200ffffffff"
+                    + "ffffffffff01000000217c9107030000803f0d7b82ac859908210020f021510010aeaaaaaaaaaa1a80020201ffffffffffff"
+                    + "ffffff01066d616e75616c000021ff611291",
+                readings
+            ),
+            (
+                "027b00ff9a396643000000806042a20d0000484203ffff7f7f009a9999999999b93f009c7500883ce437fe90da9601fbffff"
+                    + "ffffffffffff0101ffffffffffffffffff01046175746f0000217b9aadd6b9073100600000800300167080020200ffffffff"
+                    + "ffffffffff01000000217c9107030000803f0d7b82ac859908210020f021510010aeaaaaaaaaaa1a80020201ffffffffffff"
+                    + "ffffff01066d616e75616c000021070000c0a907063c00030000010700cea90706430004000000400400d6a9070647000300"
+                    + "00010702e4a907064e0004000000400402eca907065200040000807f0702faa9070659000400000040040282aa07065d0004"
+                    + "000000409c812732",
+                aggregates
+            ),
+        ]
+    }
 
     private static func bytes(_ digits: String) -> [UInt8] {
         let digits = Array(digits)
