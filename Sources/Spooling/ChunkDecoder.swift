@@ -165,8 +165,7 @@ struct ChunkDecoder {
                 let code = DifferenceCode.float
                 let (difference, width) = try code.read(
                     predicted: predictor.width(place, index, code), &bits, from: &reader)
-                let low = UInt32(truncatingIfNeeded: difference)
-                let number = UInt32(truncatingIfNeeded: predicted) &+ (low >> 1 ^ (0 &- (low & 1)))
+                let number = UInt32(truncatingIfNeeded: Int64(bitPattern: predicted) &+ ByteReader.unzigzag(difference))
                 predictor.set(place, index, UInt64(number), width: width)
                 values[index] = .float(Float(bitPattern: number))
             case .integer:

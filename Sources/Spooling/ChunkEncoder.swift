@@ -122,7 +122,7 @@ struct ChunkEncoder {
                 code = .float
                 let distance = Int32(bitPattern: number.bitPattern &- UInt32(truncatingIfNeeded: predicted))
                 value = UInt64(number.bitPattern)
-                difference = UInt64(UInt32(bitPattern: distance << 1 ^ distance >> 31))
+                difference = ByteWriter.zigzag(Int64(distance))
             case .decimal(let number) where number.magnitude <= UInt64(Int64.max):
                 code = .integer
                 let mantissa = number.isNegative ? -Int64(number.magnitude) : Int64(number.magnitude)

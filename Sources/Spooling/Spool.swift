@@ -10,37 +10,6 @@ internal import Synchronization
 /// an uplink waits for its mark. A commit that fails gives its readings back to the intake: they stay in memory, up to
 /// the intake's limit, until the disk takes them; then polls are skipped.
 public actor Spool {
-    /// Something that a log should say.
-    public enum Event: Sendable {
-        /// Commits began to fail.
-        case failing(SpoolError)
-        /// Commits go through again.
-        case recovered(after: Duration)
-        /// The files were damaged, and are mended as far as that goes.
-        case mended(SpoolMending)
-        /// It fills up, or has room again: what is done about it has changed.
-        case admission(SpoolAdmission.Change)
-        /// The spool could be opened, which it could not when points were given their numbers: these have to be asked for
-        /// anew.
-        case opened
-    }
-
-    /// What the spool is doing, as `parthe status` shows it.
-    public struct Status: Sendable {
-        /// What it holds.
-        public var statistics: SpoolStatistics
-        /// Why the last commit failed; nil when it did not.
-        public var error: SpoolError?
-        /// The newest events, the newest first.
-        public var events: [SpooledEvent] = []
-        /// What is done for room.
-        public var step = SpoolAdmission.Step.normal
-        /// How long readings wait for their commit at most, as things are.
-        public var commitInterval = CommitPacing.intervals[0]
-        /// What had to be mended since the agent's start; nil where nothing was.
-        public var mending: SpoolMending?
-    }
-
     /// The executor that the actor runs on.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -459,24 +428,22 @@ public actor Spool {
         }
     }
 
-    /// Appends; where there is no room at all, what waits longest goes.
+    /// Appends, and keeps what idle uplinks get with it; where there is no room at all, what waits longest goes.
     private func append(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
-        for _ in 0..<Self.reliefsForRoom {
+        var reliefs = 0
+        while true {
             do throws(SpoolError) {
-                return try appendOnce(content, to: store)
+                for lease in try store.append(content, leasing: idle) {
+                    idle[lease.uplink] = nil
+                    ready[lease.uplink] = lease
+                }
+                return
             } catch {
-                guard error.code == .full else { throw error }
+                guard error.code == .full, reliefs < Self.reliefsForRoom else { throw error }
                 let relief = try store.relieve(at: .drop, by: rules)
                 guard relief != nil else { throw error }
+                reliefs += 1
             }
-        }
-        try appendOnce(content, to: store)
-    }
-
-    private func appendOnce(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
-        for lease in try store.append(content, leasing: idle) {
-            idle[lease.uplink] = nil
-            ready[lease.uplink] = lease
         }
     }
 

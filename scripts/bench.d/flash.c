@@ -9,6 +9,7 @@
  *
  * Prints one JSON line: disk_bytes, stored_bytes_per_reading (of rows: what the row takes in its page, without the page).
  */
+#include "disk_bytes.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdint.h>
@@ -24,15 +25,6 @@ static uint64_t noise = 1;
 static void fail(sqlite3 *db, const char *what) {
     fprintf(stderr, "cannot %s: %s\n", what, db ? sqlite3_errmsg(db) : "see errno");
     exit(1);
-}
-
-static long long disk_bytes(void) {
-    char line[128];
-    long long bytes = 0;
-    FILE *io = fopen("/proc/self/io", "r");
-    while (io && fgets(line, sizeof line, io)) sscanf(line, "write_bytes: %lld", &bytes);
-    if (io) fclose(io);
-    return bytes;
 }
 
 static float value(void) {

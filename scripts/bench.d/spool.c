@@ -6,6 +6,7 @@
  *
  * Prints one JSON line: wall_seconds, cpu_seconds, disk_bytes, readings.
  */
+#include "disk_bytes.h"
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,15 +31,6 @@ static double cpu_seconds(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static long long disk_bytes(void) {
-    char line[128];
-    long long bytes = 0;
-    FILE *io = fopen("/proc/self/io", "r");
-    while (io && fgets(line, sizeof line, io)) sscanf(line, "write_bytes: %lld", &bytes);
-    if (io) fclose(io);
-    return bytes;
 }
 
 /* A header of 16 bytes (instant, first point, count) for every 40 values, as a poll of a meter has. */

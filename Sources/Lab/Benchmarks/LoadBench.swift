@@ -76,7 +76,6 @@ struct LoadBench {
     private func configuration(_ ports: [UInt16], _ points: [PointDefinition], _ url: String) -> String {
         var text = """
             gateway: {id: load, location: {latitude: 51.3397, longitude: 12.3731}}
-            spool: {commit_interval: 1s}
             uplinks: [{id: city, sensorthings: "\(url)"}]
             spool: {clock_wait: 0s}
             buses:
