@@ -77,7 +77,7 @@ public struct MeterStatus: Hashable, Sendable {
     var isFailureTold = false
     /// When it is asked again, where it does not answer.
     public var nextTry: Instant?
-    /// The names of points that the meter refuses whatever is tried: they are not asked any more.
+    /// The names of points that the meter refuses whatever is tried: they are asked rarely.
     public var droppedPoints: [String] = []
     /// Runs of registers that the meter refuses, beside those of its definition.
     public var learntHoles: [RequestLimits.Range] = []

@@ -53,6 +53,8 @@ public struct MeterPoll: Sendable {
     private let groups: Set<Int>
     /// The request that the next poll begins with.
     private var first = 0
+    /// What the meter's last refusal said: all there is to tell while there is nothing left to ask.
+    private var refusal: ModbusError?
     /// What requests cost; nil where nothing says what the wire takes.
     private var cost: RequestCost?
     /// The turnaround that the requests were planned with.
@@ -128,14 +130,15 @@ public struct MeterPoll: Sendable {
     }
 
     /// Asks the unit for as little as can be, to see whether it answers. An exception is an answer.
-    public func probe(on link: inout ModbusLink) -> BusSession.Outcome {
-        guard let span = plan.shortestSpan else { return .answered }
+    public func probe(on link: inout ModbusLink) -> (outcome: BusSession.Outcome, error: ModbusError?) {
+        guard let span = plan.shortestSpan else { return (.answered, nil) }
         let begin = BootClock.now
         do throws(ModbusError) {
             try link.read(span, unit: unit, timing: timing)
-            return .answered
+            return (.answered, nil)
         } catch {
-            return error.isAnswer ? .answered : error.outcome(cost: BootClock.now - begin, answered: 0)
+            if error.isAnswer { return (.answered, error) }
+            return (error.outcome(cost: BootClock.now - begin, answered: 0), error)
         }
     }
 
@@ -183,6 +186,7 @@ public struct MeterPoll: Sendable {
                     break
                 }
                 outcome.answered += 1
+                refusal = error
                 for slot in request.slots { outcome.refusals[slot.point] = error }
                 change = plan.record(exception: code, of: index)
                 // What is asked in another way, or not at all, is no failure of this poll.
@@ -195,6 +199,9 @@ public struct MeterPoll: Sendable {
                 place += 1
             }
         }
+        let isRefused = !outcome.refusals.isEmpty || plan.dropped.count == points.count
+        // Learning from refusals is no failure as long as something else was answered.
+        if isRefused && outcome.values + outcome.notAvailable == 0 { outcome.error = outcome.error ?? refusal }
         return outcome
     }
 }

@@ -15,7 +15,7 @@ public actor ModbusBus {
         case failing(meter: String, ModbusError)
         /// The meter's polls are complete again.
         case recovered(meter: String, after: Duration)
-        /// The meter refuses these points whatever is tried: they are not asked any more.
+        /// The meter refuses these points whatever is tried: they are asked rarely.
         case dropped(meter: String, points: [String])
         /// Something happened to a meter or its counter.
         case happened(MeterEvent)
@@ -33,7 +33,7 @@ public actor ModbusBus {
         var interval: Duration
         /// Whether all of its points may wait.
         var mayWait: Bool
-        /// How long its last complete poll took; of one with others, what it added to theirs.
+        /// How long its complete polls take; of one with others, what it adds to theirs.
         var duration = Duration.zero
     }
 
@@ -64,8 +64,8 @@ public actor ModbusBus {
     private var polls: [MeterPoll]
     /// By meter.
     private var gates: [ReadingGate]
-    /// By meter: when the points that it refuses were last asked again.
-    private var reconsidered: [Instant?]
+    /// By meter: the points that it refuses.
+    private var refused: [RefusedPoints]
     /// By meter; nil where its definition does not say where the serial number stands.
     private var identities: [Identity?]
     private let intake: Intake
@@ -81,10 +81,6 @@ public actor ModbusBus {
 
     /// The schedule is looked at again at least this often, so that a step of the wall clock is noticed.
     private static let longestSleep = Duration.seconds(2)
-    /// Points that a meter refuses are asked again after so long: its firmware may have changed.
-    private static let reconsiderInterval = Duration.seconds(24 * 3600)
-    /// The same where it refuses all of them.
-    private static let reconsiderSoon = Duration.seconds(60)
 
     /// The bus `settings` with its `meters`; `ids` names the spool's number of every point key, `memory` is what was
     /// remembered over a restart.
@@ -110,7 +106,7 @@ public actor ModbusBus {
             return ReadingGate(
                 points: meter.points, ids: numbers, ratedPower: meter.definition.ratedPower, memory: memory)
         }
-        reconsidered = meters.map { _ in nil }
+        refused = meters.map { RefusedPoints(of: $0.points.count) }
         self.settings = settings
         self.entries = entries
         entriesOf = meters.indices.map { meter in entries.indices.filter { entries[$0].meter == meter } }
@@ -219,7 +215,7 @@ public actor ModbusBus {
         }
         polls[meter].choose(zip(due, takesAll).map { (entries[$0.entry].group, $1) })
         // Before room is asked for: it may ask for more points.
-        reconsider(meter, at: begin)
+        if refused[meter].isDue(at: begin) { polls[meter].reconsider() }
         let room = gates[meter].capacity(asking: polls[meter].askedPoints)
         guard intake.promise(room) else {
             shared.withLock { $0.meters[meter].skippedPolls += UInt64(due.count) }
@@ -271,11 +267,13 @@ public actor ModbusBus {
         }
     }
 
-    /// Of a poll for several intervals the longest has what it added to the others, as far as those are known.
+    /// Of a poll for several intervals the longest has what it added to the others, as far as those are known. A poll
+    /// that was held up once says little of what the next ones take: what is known rises by a quarter at most.
     private func book(_ duration: Duration, for polled: [Int]) {
         guard let longest = polled.max(by: { entries[$0].interval < entries[$1].interval }) else { return }
         let others = polled.reduce(Duration.zero) { $1 == longest ? $0 : $0 + entries[$1].duration }
-        entries[longest].duration = max(.zero, duration - others)
+        let (new, known) = (max(.zero, duration - others), entries[longest].duration)
+        entries[longest].duration = known == .zero ? new : min(new, known * 5 / 4)
     }
 
     /// What one poll brought, after judgement.
@@ -349,29 +347,20 @@ public actor ModbusBus {
         intake.put(isTaken ? readings : [], promised: isTaken ? readings.count : 0, memory: memory)
     }
 
-    /// Gives points that were refused another chance, at times.
-    private func reconsider(_ meter: Int, at now: Instant) {
-        guard !polls[meter].plan.dropped.isEmpty else { return }
-        let wait = polls[meter].plan.requests.isEmpty ? Self.reconsiderSoon : Self.reconsiderInterval
-        guard let last = reconsidered[meter] else {
-            reconsidered[meter] = now
-            return
-        }
-        guard now - last >= wait else { return }
-        reconsidered[meter] = now
-        polls[meter].reconsider()
-    }
-
     private func probe(_ unit: Int) {
-        guard let meter = entries.first(where: { $0.unit == unit })?.meter else { return }
+        let meters = Set(entries.filter { $0.unit == unit }.map(\.meter))
+        guard let first = meters.min() else { return }
         let begin = BootClock.now
-        let outcome = polls[meter].probe(on: &link)
+        let (outcome, error) = polls[first].probe(on: &link)
         let end = BootClock.now
         load.add(from: begin, to: end)
         session.probed(unit, outcome, at: end)
-        // It may be another device that answers now.
-        guard outcome == .answered else { return }
-        for meter in Set(entries.filter { $0.unit == unit }.map(\.meter)) {
+        guard outcome == .answered else {
+            // Why a unit is away may change: another answers in its place where there was silence.
+            return shared.withLock { status in for meter in meters { status.meters[meter].error = error } }
+        }
+        for meter in meters {
+            // It may be another device that answers now.
             identities[meter]?.watch.suspect(at: end)
             polls[meter].reconsider()
         }
@@ -409,6 +398,8 @@ public actor ModbusBus {
         last: Instant?, begin: Instant, end: Instant
     ) {
         let needed = entries.reduce(0) { $0 + $1.duration / $1.interval }
+        let refusedBefore = refused[meter].points
+        let newlyRefused = judgeRefusals(of: meter, outcome, at: end)
         let events = shared.withLock { status -> [Event] in
             status.isConnected = link.isConnected
             status.port = link.portReport
@@ -418,18 +409,23 @@ public actor ModbusBus {
             publishCounts(of: meter, &status.meters[meter])
             status.meters[meter].turnaround = link.turnaround(of: polls[meter].unit)
             if let last {
-                let arrived = BootClock.offset.timestamp(of: last).milliseconds
+                // By the clock that the slots are of: it may have been set meanwhile.
+                let arrived = taken.offset.timestamp(of: last).milliseconds
                 for (entry, slot) in due {
                     status.meters[meter].intervals[entries[entry].group].book(
                         skew: .milliseconds(arrived - slot.milliseconds))
                 }
             }
-            if !outcome.changes.isEmpty { publishLessons(of: meter, &status.meters[meter]) }
+            if !outcome.changes.isEmpty || refused[meter].points != refusedBefore {
+                publishLessons(of: meter, &status.meters[meter])
+            }
             status.meters[meter].readings += UInt64(taken.readings.count)
             status.meters[meter].withheld = gates[meter].withheld
             status.meters[meter].serial = identities[meter]?.watch.serial
             for case .glitch in taken.events.lazy.map(\.kind) { status.meters[meter].glitches += 1 }
-            return status.meters[meter].record(outcome, of: polls[meter], lastReading: last, begin: begin, end: end)
+            let dropped = Event.dropped(meter: status.meters[meter].id, points: newlyRefused)
+            return (newlyRefused.isEmpty ? [] : [dropped])
+                + status.meters[meter].record(outcome, lastReading: last, begin: begin, end: end)
         }
         for event in events { onEvent(event) }
         for event in taken.events { onEvent(.happened(event)) }
@@ -451,16 +447,31 @@ public actor ModbusBus {
     }
 
     private func publishLessons(of meter: Int, _ status: inout MeterStatus) {
-        let poll = polls[meter]
-        status.droppedPoints = poll.plan.dropped.map { poll.points[$0].definition.name }
-        status.learntHoles = poll.plan.learntHoles
+        status.droppedPoints = names(of: refused[meter].points.sorted(), of: meter)
+        status.learntHoles = polls[meter].plan.learntHoles
+    }
+
+    private func names(of points: [Int], of meter: Int) -> [String] {
+        points.map { polls[meter].points[$0].definition.name }
+    }
+
+    /// Keeps the account of what the meter refuses; returns the names of what it did not refuse before.
+    private func judgeRefusals(of meter: Int, _ outcome: MeterPoll.Outcome, at now: Instant) -> [String] {
+        if outcome.changes.isEmpty && refused[meter].points.isEmpty { return [] }
+        let dropped = outcome.changes.flatMap { change -> [Int] in
+            if case .dropped(let points) = change { points } else { [] }
+        }
+        let new = refused[meter].add(dropped, at: now)
+        let plan = polls[meter].plan
+        refused[meter].keep(where: plan.isRefused)
+        return names(of: new, of: meter)
     }
 }
 
 extension MeterStatus {
     /// Books one poll; returns what a log should say about it.
     fileprivate mutating func record(
-        _ outcome: MeterPoll.Outcome, of poll: MeterPoll, lastReading last: Instant?, begin: Instant, end: Instant
+        _ outcome: MeterPoll.Outcome, lastReading last: Instant?, begin: Instant, end: Instant
     ) -> [ModbusBus.Event] {
         polls += 1
         notAvailable = outcome.notAvailable
@@ -468,9 +479,6 @@ extension MeterStatus {
         let before = error
         error = outcome.error
         var events: [ModbusBus.Event] = []
-        for case .dropped(let points) in outcome.changes {
-            events.append(.dropped(meter: id, points: points.map { poll.points[$0].definition.name }))
-        }
         if let error = outcome.error {
             failedPolls += 1
             let isNew = failingSince == nil || before?.code != error.code

@@ -80,6 +80,10 @@ public final class Agent {
                 case .failing(let error): log.error("spool: \(error); readings wait in memory – \(error.hint)")
                 case .recovered(let after): log.notice("spool: commits go through again after \(after.rounded)")
                 case .mended(let mending): log.error("spool: \(mending.text)")
+                case .homeless(let error):
+                    let fate = "its file was removed while it is in use; what it holds is lost when the agent ends"
+                    log.error("spool: \(fate): \(error)")
+                case .dropping: log.warning("spool: \(Spool.Event.dropText)")
                 case .admission(let change):
                     log.warning("spool: \(change.text)\(change.hint.map { "; " + $0 } ?? "")")
                 // Points have their numbers in the spool now: buses, inputs and uplinks take them up as with SIGHUP.
@@ -177,7 +181,7 @@ public final class Agent {
     private func report() -> StatusReport {
         StatusReport(
             configuration: configuration, buses: services.buses.map(\.status),
-            inputs: services.inputs?.inputs.status ?? [], spool: spool.status, intake: intake,
+            inputs: services.inputs?.inputs.status ?? [], intake: intake.fill, spool: spool.status,
             uplinks: services.uplinks.map(\.status), refusal: refusal,
             written: OwnProcess.writtenBytes.map { $0 - writtenAtStart }, started: started, now: BootClock.now,
             clock: clock.clock)

@@ -36,7 +36,7 @@ struct Services {
                     log.notice("meter \(meter): answers again after \(after.rounded)")
                 case .dropped(let meter, let points):
                     log.warning(
-                        "meter \(meter): refuses \(points.joined(separator: ", ")); not asked for a day: check the model"
+                        "meter \(meter): refuses \(points.joined(separator: ", ")); asked again at times: check the model"
                     )
                 case .happened(let event): log.notice("\(event.subject) \(event.kind.text)")
                 }

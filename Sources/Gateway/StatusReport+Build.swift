@@ -9,14 +9,14 @@ internal import Posix
 internal import Spooling
 
 extension StatusReport {
-    /// The report at `now`, from what each part publishes.
+    /// The report at `now`, from what each part publishes, asked in the order of a reading's way: what goes from one to
+    /// the next meanwhile is seen twice rather than not at all.
     init(
-        configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus], spool: Spooling.Spool.Status,
-        intake: Intake,
-        uplinks: [UplinkStatus], refusal: Refusal?, written: Int64?, started: Instant, now: Instant, clock: WallClock
+        configuration: AgentConfiguration, buses: [BusStatus], inputs: [InputStatus],
+        intake fill: (waiting: Int, skippedPolls: UInt64), spool: Spooling.Spool.Status, uplinks: [UplinkStatus],
+        refusal: Refusal?, written: Int64?, started: Instant, now: Instant, clock: WallClock
     ) {
         func age(_ instant: Instant?) -> Int64? { instant.map { (now - $0).wholeMilliseconds } }
-        let fill = intake.fill
         let statistics = spool.statistics
         version = PartheVersion.text
         gateway = configuration.gateway.id
@@ -35,13 +35,17 @@ extension StatusReport {
         self.spool = Spool(
             state: spool.error == nil ? "working" : spool.error?.code == .full ? "full" : "degraded",
             error: spool.error?.description, hint: spool.error?.hint, waiting: fill.waiting,
-            committed: statistics.committed, held: statistics.held,
+            isKnown: !statistics.spoolID.isEmpty, committed: statistics.committed, held: statistics.held,
             undelivered: statistics.undelivered.values.max() ?? 0, oldest: statistics.oldest?.description,
             newest: statistics.newest?.description, bytes: statistics.fileBytes,
             limitBytes: configuration.spool.maximumBytes,
             commitIntervalMilliseconds: spool.commitInterval.wholeMilliseconds,
             lastCommitAgeMilliseconds: age(statistics.lastCommit), quarantined: statistics.quarantined,
-            damaged: statistics.damaged, dropped: statistics.dropped, step: "\(spool.step)",
+            damaged: statistics.damaged,
+            newlyDamaged: max(0, statistics.damaged - (spool.damagedBefore ?? statistics.damaged)),
+            dropped: statistics.dropped,
+            newlyDropped: max(0, statistics.dropped - (spool.droppedBefore ?? statistics.dropped)),
+            step: "\(spool.step)",
             mended: spool.mending?.text,
             writtenBytesPerDay: written.flatMap { Self.perDay($0, over: uptime) })
         self.uplinks = zip(configuration.uplinks, uplinks).map { settings, status in
@@ -78,7 +82,7 @@ extension StatusReport {
             problems.append(
                 Problem(
                     what: "uplink \(settings.id): the platform's clock is \(words) the gateway's",
-                    hint: clock.known.history.best?.standing == .synchronised
+                    hint: self.clock.isKept == true
                         ? "the gateway's is synchronised: tell the platform's operator"
                         : "set the gateway's right: time comes from the network (timedatectl status), or date -s"))
         }
@@ -118,9 +122,9 @@ extension StatusReport {
             add(
                 "spool: \(mended)",
                 "look at dmesg, and think of replacing the disk or card; `parthe spool` lists the gaps")
-        } else if spool.damaged > 0 {
+        } else if spool.newlyDamaged > 0 {
             add(
-                "spool: \(spool.damaged) readings could not be read back",
+                "spool: \(spool.newlyDamaged) readings could not be read back since the agent's start",
                 "the disk or card has damaged its file: look at dmesg, and think of replacing it; `parthe spool` lists the "
                     + "gaps")
         }
@@ -128,6 +132,12 @@ extension StatusReport {
             add(
                 "spool: \(step.text)",
                 "readings wait for delivery: look at the uplink; `spool: limit` gives them more room")
+        }
+        if spool.newlyDropped > 0 {
+            add(
+                "spool: \(spool.newlyDropped) readings were dropped for want of room since the agent's start",
+                "`parthe spool` lists the gaps; `spool: limit` gives more room. What one uplink has is not thinned for others"
+            )
         }
         for uplink in uplinks {
             if !uplink.healthy { add("uplink \(uplink.id): \(uplink.error ?? uplink.state)", uplink.hint) }

@@ -8,7 +8,11 @@ extension StatusReport.Clock {
         let best = history.best
         state = Self.name(best?.standing ?? .unknown)
         by = best?.source.rawValue
-        text = Self.words(best?.standing ?? .unknown, best?.source ?? .nobody)
+        let isLeft = best?.standing == .synchronised && clock.last?.isSynchronised == false
+        isKept = best?.standing == .synchronised ? !isLeft : nil
+        text =
+            (isLeft ? "was " : "") + Self.words(best?.standing ?? .unknown, best?.source ?? .nobody)
+            + (isLeft ? ", and is not kept right now" : "")
         since = best.map { $0.offset.timestamp(of: $0.since).description }
         offsetMilliseconds = best.map { $0.offset.nanoseconds / 1_000_000 }
         self.waiting = waiting
@@ -58,12 +62,12 @@ extension StatusReport.Clock {
         if state == "unknown" {
             found.append(.init(what: "clock: it cannot be right, \(waiting) readings wait for it", hint: remedy))
         }
-        if let ahead = wallClockAheadMilliseconds, abs(ahead) > 5000, state == "synchronised" {
+        if let ahead = wallClockAheadMilliseconds, abs(ahead) > 5000, state != "unknown" {
             let step = Self.words(ofStep: .milliseconds(ahead))
+            let before = state == "synchronised" ? "after it had been synchronised" : "to what is not believed"
             found.append(
                 .init(
-                    what:
-                        "clock: it was set \(step) after it had been synchronised; readings keep the synchronised time",
+                    what: "clock: it was set \(step) \(before); readings keep the time from before",
                     hint:
                         "start what keeps it right again (systemctl restart systemd-timesyncd), or restart the gateway")
             )
@@ -75,7 +79,7 @@ extension StatusReport.Clock {
                 found.append(
                     .init(
                         what: "clock: it was set back; readings get times right behind \(latestGiven), as uncertain, "
-                            + "for \(Duration.milliseconds(ahead).rounded)",
+                            + "for at least \(Duration.milliseconds(ahead).rounded)",
                         hint: "their true times stand in their parameters"))
             }
         }

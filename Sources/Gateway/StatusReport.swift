@@ -46,6 +46,8 @@ public struct StatusReport: Codable, Sendable {
         /// `synchronised` (now, or since the start of the machine), `set` (by a battery clock or by hand), `restored`
         /// (nothing stands behind it) or `unknown` (it cannot be right).
         public var state: String
+        /// Where it is `synchronised`: whether the kernel still says so.
+        public var isKept: Bool?
         /// Who set it or keeps it right: `systemd-timesyncd`, `chrony`, `ntpd`, `another program`, `hardware clock`,
         /// `hand`, `nobody`.
         public var by: String?
@@ -167,7 +169,7 @@ public struct StatusReport: Codable, Sendable {
         public var failingForMilliseconds: Int64?
         /// When it is asked again, where it does not answer.
         public var nextTryMilliseconds: Int64?
-        /// Points that it refuses whatever is tried; they are asked again once a day.
+        /// Points that it refuses whatever is tried; they are asked again after 10 s, then ever more rarely.
         public var droppedPoints: [String]
         /// Runs of registers between its points that it refuses, beside those that its definition names: `holding 4…9`.
         public var learntHoles: [String]
@@ -243,6 +245,8 @@ public struct StatusReport: Codable, Sendable {
         public var hint: String?
         /// Readings that wait in the intake for their commit.
         public var waiting: Int
+        /// Whether the figures below are known: not while the spool could not be opened since the agent's start.
+        public var isKnown: Bool
         /// Readings ever committed.
         public var committed: Int64
         /// Readings in the file, delivered or not.
@@ -265,8 +269,12 @@ public struct StatusReport: Codable, Sendable {
         public var quarantined: Int64
         /// Readings that could not be read back from the disk, ever.
         public var damaged: Int64
+        /// Of these those that were found since the agent's start.
+        public var newlyDamaged: Int64
         /// Readings that were dropped because the spool was full, ever.
         public var dropped: Int64
+        /// Of these those of this agent's run.
+        public var newlyDropped: Int64
         /// What is done for room: `normal`, `slow`, `thin` or `drop`.
         public var step: String
         /// What had to be mended when the spool was opened; absent where nothing was wrong.

@@ -54,9 +54,10 @@ public final class AgentHarness {
         process?.kill()
     }
 
-    /// Ends it in order; nil when it did not end within the 5 s that it promises, and had to be killed.
+    /// Ends it in order; nil when it did not end within 30 s, and had to be killed. It promises 5 s, which a busy machine
+    /// may not give it.
     public func terminate() -> Int32? {
-        process?.terminate(within: 5)
+        process?.terminate()
     }
 
     /// Sends it SIGHUP.
@@ -89,10 +90,10 @@ public final class AgentHarness {
         return try condition()
     }
 
-    /// Ends it in order, without holding a thread; nil when it did not end within 5 s, and had to be killed.
-    public func terminate() async throws -> Int32? {
+    /// Ends it in order, without holding a thread; nil when it did not end within `seconds`, and had to be killed.
+    public func terminate(within seconds: Double = 30) async throws -> Int32? {
         process?.signal(SIGTERM)
-        if try await Self.wait(5, until: { exitCode != nil }) { return exitCode }
+        if try await Self.wait(seconds, until: { exitCode != nil }) { return exitCode }
         process?.kill()
         return nil
     }

@@ -44,7 +44,7 @@ public final class ChildProcess: @unchecked Sendable {
     }
 
     /// Sends SIGTERM and waits at most `seconds`; returns the exit code, nil when it had to be killed.
-    public func terminate(within seconds: Double = 5) -> Int32? {
+    public func terminate(within seconds: Double = 30) -> Int32? {
         signal(SIGTERM)
         let deadline = BootClock.now + .seconds(seconds)
         while BootClock.now < deadline {

@@ -100,6 +100,11 @@ public struct ClockHistory: Hashable, Sendable {
         return offset
     }
 
+    /// When leap seconds were, the earliest first.
+    public var leapSeconds: [Instant] {
+        entries.filter(\.isLeapSecond).map(\.since).sorted()
+    }
+
     /// Adds a setting if it says more than the newest one: another offset, or a better standing. Returns whether it does.
     mutating func note(_ entry: Entry) -> Bool {
         if let newest, newest.offset.isAlike(entry.offset), newest.standing >= entry.standing { return false }

@@ -37,6 +37,8 @@ public final class Intake: Sendable {
 
     private struct State {
         var content = Content()
+        /// Readings that were taken out and are not known to be on disk.
+        var taken = 0
         var promised = 0
         var skippedPolls: UInt64 = 0
         var pace = Pace.normal
@@ -88,20 +90,28 @@ public final class Intake: Sendable {
         state.withLock { $0.onUrgency = body }
     }
 
-    /// Takes everything out, and makes room for as many readings.
+    /// Takes everything out, and makes room for as many readings. They count as waiting until `didCommit()`, or until
+    /// they are put back.
     public func take() -> Content {
         state.withLock { state in
             let taken = state.content
+            state.taken += taken.readings.count
             state.content = Content()
             state.content.readings.reserveCapacity(min(taken.readings.count, capacity))
             return taken
         }
     }
 
+    /// What was taken out is on disk, and wherever somebody may look for it.
+    public func didCommit() {
+        state.withLock { $0.taken = 0 }
+    }
+
     /// Gives back what could not be committed; its readings stay the oldest. The limit may be passed by what was
     /// promised meanwhile, never by more.
     public func putBack(_ content: Content) {
         state.withLock { state in
+            state.taken = 0
             state.content.readings.insert(contentsOf: content.readings, at: 0)
             state.content.memory.merge(content.memory) { new, _ in new }
             let events = state.content.events
@@ -119,9 +129,9 @@ public final class Intake: Sendable {
         set { state.withLock { $0.pace = newValue } }
     }
 
-    /// How many readings wait, and how many polls were skipped for want of room.
+    /// How many readings wait to be on disk, and how many polls were skipped for want of room.
     public var fill: (waiting: Int, skippedPolls: UInt64) {
-        state.withLock { state in (state.content.readings.count, state.skippedPolls) }
+        state.withLock { state in (state.content.readings.count + state.taken, state.skippedPolls) }
     }
 }
 

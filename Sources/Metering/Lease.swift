@@ -37,6 +37,28 @@ public struct Lease: Hashable, Sendable {
     }
 }
 
+/// From which end of what waits a lease is taken.
+public enum LeaseEnd: Hashable, Sendable {
+    /// The oldest first: what an outage left.
+    case oldest
+    /// The newest first: what is measured now, however much waits before it.
+    case newest
+}
+
+/// What an uplink wants that waits for readings.
+public struct LeaseRequest: Hashable, Sendable {
+    /// So many readings at most.
+    public var maximumReadings: Int
+    /// Those at this end of what waits.
+    public var end: LeaseEnd
+
+    /// A wish for readings.
+    public init(maximumReadings: Int, from end: LeaseEnd = .oldest) {
+        self.maximumReadings = maximumReadings
+        self.end = end
+    }
+}
+
 /// A reading that the platform refused for good.
 public struct Rejection: Hashable, Sendable {
     /// The reading.

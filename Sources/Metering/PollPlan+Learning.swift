@@ -45,7 +45,7 @@ extension PollPlan {
 
     /// Asks the dropped points once more, each by itself: a refusal drops it again, an answer takes it back.
     ///
-    /// For rare use, such as once a day and after the meter was away: each point costs a request of its own.
+    /// For rare use, as `RefusedPoints` says and after the meter was away: each point costs a request of its own.
     public mutating func reconsider() {
         if droppedSpans.isEmpty { return }
         for span in droppedSpans { trials[span] = .refused(times: Self.refusalsToDrop - 1) }

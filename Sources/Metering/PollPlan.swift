@@ -124,6 +124,12 @@ public struct PollPlan: Hashable, Sendable {
         places.indices.filter { droppedSpans.contains(places[$0].needed) }
     }
 
+    /// Whether the meter refused the point at its last word on it.
+    public func isRefused(_ point: Int) -> Bool {
+        let span = places[point].needed
+        return droppedSpans.contains(span) || trials[span]?.isRefused == true
+    }
+
     /// Makes the requests from everything that is known; whether they are others than before.
     @discardableResult mutating func replan() -> Bool {
         others = [:]

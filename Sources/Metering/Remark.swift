@@ -41,6 +41,16 @@ public indirect enum Remark: Hashable, Sendable {
         if case .aggregate(_, let from, let to, _, _, _) = self { (from, to) } else { nil }
     }
 
+    /// The same with the ends of its period on whole multiples of `step`, as the reading's own instant is.
+    public func floored(to step: Duration) -> Remark {
+        guard case .aggregate(let aggregate, let from, let to, let minimum, let maximum, let count) = self else {
+            return self
+        }
+        return .aggregate(
+            aggregate, from: from.floored(to: step), to: to.floored(to: step), minimum: minimum, maximum: maximum,
+            count: count)
+    }
+
     /// The members of a JSON object that say it, without braces: `"event":"reset","before":12.3`.
     public var members: String {
         switch self {

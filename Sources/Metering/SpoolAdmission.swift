@@ -21,9 +21,16 @@ public struct SpoolFill: Hashable, Sendable {
         self.floor = floor
     }
 
+    /// So much it may take in any case, where the limit allows it and the disk has it: what is smaller holds nothing, its log
+    /// alone takes a quarter of that.
+    public static let least: Int64 = 8 << 20
+
     /// What it may take as things stand: the limit, or else the file as it is and what the disk has free above the floor.
     /// A file never gives room back to the disk, so below the floor nothing is gained by making it emptier than this.
-    public var room: Int64 { max(1, min(limit, file + max(0, free - floor))) }
+    public var room: Int64 { max(1, min(limit, max(Self.least, file + max(0, free - floor)))) }
+
+    /// What of that it can have: on a disk that is full not even the least.
+    public var available: Int64 { max(1, min(room, file + max(0, free))) }
 
     /// Whether it is the disk that sets the limit.
     public var isBoundByDisk: Bool { room < limit }
@@ -129,8 +136,9 @@ extension SpoolAdmission.Step {
         switch self {
         case .normal: "readings are taken and kept as they come"
         case .slow: "gauges are read every fourth time, counters and contacts as before"
-        case .thin: "the oldest readings that wait are thinned to 1 min, then 15 min, then 1 h; counters stay exact"
-        case .drop: "the oldest readings that wait are dropped, and recorded as gaps"
+        case .thin:
+            "the oldest readings that no uplink has are thinned to 1 min, then 15 min, then 1 h; counters stay exact"
+        case .drop: "what cannot be thinned any more is dropped, the oldest first, and recorded as gaps"
         }
     }
 }

@@ -73,6 +73,19 @@ public enum File {
         }
     }
 
+    /// What a file is, whatever it is called.
+    public struct Identity: Hashable, Sendable {
+        fileprivate var device: UInt64
+        fileprivate var inode: UInt64
+    }
+
+    /// What is at `path`, behind links; nil where there is nothing.
+    public static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
     /// Makes a folder and those above it; one that stands already is no error.
     public static func makeFolder(_ path: String, mode: UInt32 = 0o750) throws(PosixError) {
         if isFolder(path) { return }

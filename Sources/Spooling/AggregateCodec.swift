@@ -4,9 +4,10 @@ internal import Metering
 /// a mean costs some 15 bytes more than a raw reading.
 ///
 /// ```
-/// count, then for each: index − index before, aggregate, ms from its first reading to it, ms from it to its last,
-/// readings, minimum, maximum
+/// count, then for each: index − index before, aggregate, from its first reading to it, from it to its last, readings,
+/// minimum, maximum
 /// ```
+/// Distances are in the body's multiples of 10^n ns (in version 2 of the body in ms).
 /// Minimum and maximum are a tag and what it says: 0 the reading's own value, 1…4 a Float that differs in so many bytes
 /// from it, 5 a Double, 6 a mantissa beside the reading's at its exponent, 7 an exponent and a mantissa.
 enum AggregateCodec {
@@ -36,7 +37,7 @@ enum AggregateCodec {
     static func packs(_ reading: Reading) -> Bool { Packed(reading) != nil }
 
     /// Writes what the readings of a chunk have.
-    static func write(_ readings: ArraySlice<Reading>, to writer: inout ByteWriter) {
+    static func write(_ readings: ArraySlice<Reading>, unit: Int64, to writer: inout ByteWriter) {
         writer.varint(UInt64(readings.count { packs($0) }))
         var previous = 0
         for (index, reading) in readings.enumerated() {
@@ -44,8 +45,8 @@ enum AggregateCodec {
             writer.varint(UInt64(index - previous))
             previous = index
             writer.varint(packed.aggregate)
-            writer.zigzag((reading.instant - packed.from).wholeMilliseconds)
-            writer.zigzag((packed.to - reading.instant).wholeMilliseconds)
+            writer.zigzag((reading.instant - packed.from).wholeNanoseconds / unit)
+            writer.zigzag((packed.to - reading.instant).wholeNanoseconds / unit)
             writer.varint(UInt64(packed.count))
             write(packed.minimum, beside: reading.value, to: &writer)
             write(packed.maximum, beside: reading.value, to: &writer)
@@ -82,7 +83,9 @@ enum AggregateCodec {
     }
 
     /// Reads what was written for `readings`, and gives it to them.
-    static func read(_ reader: inout ByteReader, into readings: inout [Reading]) throws(ChunkFault) {
+    static func read(
+        _ reader: inout ByteReader, unit: Int64, into readings: inout [Reading]
+    ) throws(ChunkFault) {
         let count = try reader.varint()
         guard count <= UInt64(readings.count) else { throw .malformed("more aggregates than readings") }
         var index: UInt64 = 0
@@ -93,25 +96,25 @@ enum AggregateCodec {
             let reading = readings[Int(index)]
             let kind = try reader.varint()
             guard kind < UInt64(aggregates.count) else { throw .malformed("an unknown aggregate") }
-            let before = try milliseconds(&reader)
-            let after = try milliseconds(&reader)
+            let before = try distance(&reader, unit)
+            let after = try distance(&reader, unit)
             guard let number = Int(exactly: try reader.varint()), number > 0 else {
                 throw .malformed("an aggregate of nothing")
             }
             let minimum = try value(&reader, beside: reading.value)
             let maximum = try value(&reader, beside: reading.value)
             readings[Int(index)].remark = .aggregate(
-                aggregates[Int(kind)], from: reading.instant - .milliseconds(before),
-                to: reading.instant + .milliseconds(after), minimum: minimum, maximum: maximum, count: number)
+                aggregates[Int(kind)], from: reading.instant - before, to: reading.instant + after, minimum: minimum,
+                maximum: maximum, count: number)
         }
     }
 
-    private static func milliseconds(_ reader: inout ByteReader) throws(ChunkFault) -> Int64 {
+    private static func distance(_ reader: inout ByteReader, _ unit: Int64) throws(ChunkFault) -> Duration {
         let number = try reader.zigzag()
-        guard (-ChunkHeader.limit / 1_000_000 / 2...ChunkHeader.limit / 1_000_000 / 2).contains(number) else {
+        guard (-ChunkHeader.limit / unit / 2...ChunkHeader.limit / unit / 2).contains(number) else {
             throw .malformed("an aggregate over more than all time")
         }
-        return number
+        return .nanoseconds(number * unit)
     }
 
     private static func value(_ reader: inout ByteReader, beside own: Value) throws(ChunkFault) -> Value {

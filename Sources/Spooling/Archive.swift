@@ -82,24 +82,84 @@ final class Archive {
     func wholeHeaders(
         from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool
     ) throws(SpoolError) {
+        try wholeHeaders(Self.forwards, sequence, take)
+    }
+
+    /// The same from the chunk that begins at or before a sequence number back to older ones.
+    func wholeHeaders(
+        backFrom sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool
+    ) throws(SpoolError) {
+        try wholeHeaders(Self.backwards, sequence, take)
+    }
+
+    private static let forwards = "WHERE sequence >= ? ORDER BY sequence"
+    private static let backwards = "WHERE sequence <= ? ORDER BY sequence DESC"
+
+    private func wholeHeaders(
+        _ clause: String, _ sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool
+    ) throws(SpoolError) {
+        try rows(clause, sequence) { (header, _, isWhole) throws(SpoolError) in try isWhole ? take(header) : true }
+    }
+
+    /// The rows of damaged chunks in a range of numbers, whatever they say.
+    func damagedRows(
+        _ first: Int64, through last: Int64, _ take: (ChunkHeader, UnsafeRawBufferPointer) -> Void
+    ) throws(SpoolError) {
+        try rows(Self.forwards, first) { (header, body, isWhole) throws(SpoolError) in
+            guard header.sequence <= last else { return false }
+            if !isWhole { take(header, body) }
+            return true
+        }
+    }
+
+    private func rows(
+        _ clause: String, _ sequence: Int64,
+        _ take: (ChunkHeader, _ body: UnsafeRawBufferPointer, _ isWhole: Bool) throws(SpoolError) -> Bool
+    ) throws(SpoolError) {
         let statement = try connection.statement(
-            "SELECT sequence, count, boot, earliest, latest, stored, body FROM chunk WHERE sequence >= ? ORDER BY sequence"
-        )
+            "SELECT sequence, count, boot, earliest, latest, stored, body FROM chunk \(clause)")
         statement.bind(sequence)
         defer { statement.reset() }
         while try statement.step() {
-            let header = Self.header(of: statement)
-            guard header.isSound, ChunkDecoder.isWhole(statement.blob(6), header) else { continue }
-            guard try take(header) else { return }
+            let (header, body) = (Self.header(of: statement), statement.blob(6))
+            guard try take(header, body, header.isSound && ChunkDecoder.isWhole(body, header)) else { return }
         }
     }
 
     /// The first of them.
     func wholeHeader(from sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        try wholeHeader(Self.forwards, sequence)
+    }
+
+    /// The last of them that begins at or before a sequence number.
+    func wholeHeader(backFrom sequence: Int64) throws(SpoolError) -> ChunkHeader? {
+        try wholeHeader(Self.backwards, sequence)
+    }
+
+    private func wholeHeader(_ clause: String, _ sequence: Int64) throws(SpoolError) -> ChunkHeader? {
         var found: ChunkHeader?
-        try wholeHeaders(from: sequence) { (header) throws(SpoolError) in
+        try wholeHeaders(clause, sequence) { (header) throws(SpoolError) in
             found = header
             return false
+        }
+        return found
+    }
+
+    /// The first chunk that begins in a range of numbers and for which something holds that then holds for all behind it.
+    /// Costs a few looks, however many chunks there are, as long as these are whole.
+    func firstWholeHeader(
+        in numbers: ClosedRange<Int64>, where holds: (ChunkHeader) -> Bool
+    ) throws(SpoolError) -> ChunkHeader? {
+        var found: ChunkHeader?
+        var (low, high) = (numbers.lowerBound, numbers.upperBound)
+        while low <= high {
+            let middle = low + (high - low) / 2
+            if let chunk = try wholeHeader(backFrom: middle), chunk.sequence >= low, holds(chunk) {
+                found = chunk
+                high = chunk.sequence - 1
+            } else {
+                low = middle + 1
+            }
         }
         return found
     }
@@ -111,11 +171,16 @@ final class Archive {
 
     /// The chunks from a sequence number on, oldest first, as long as `take` asks for more.
     func headers(from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool) throws(SpoolError) {
+        try anyHeaders(from: sequence) { (header) throws(SpoolError) in try take(sound(header)) }
+    }
+
+    /// The same, whatever their rows say.
+    func anyHeaders(from sequence: Int64, _ take: (ChunkHeader) throws(SpoolError) -> Bool) throws(SpoolError) {
         let statement = try connection.statement("\(Self.columns) WHERE sequence >= ? ORDER BY sequence")
         statement.bind(sequence)
         defer { statement.reset() }
         while try statement.step() {
-            guard try take(try header(of: statement)) else { return }
+            guard try take(Self.header(of: statement)) else { return }
         }
     }
 
@@ -123,34 +188,50 @@ final class Archive {
         let statement = try connection.statement(sql)
         statement.bind(sequence)
         defer { statement.reset() }
-        return try statement.step() ? try header(of: statement) : nil
+        return try statement.step() ? try sound(Self.header(of: statement)) : nil
     }
 
+    /// A row's first six columns, whatever they say.
     private static func header(of row: Statement) -> ChunkHeader {
         ChunkHeader(
             sequence: row.integer(0), counts: row.integer(1), boot: row.integer(2), earliest: row.integer(3),
             latest: row.integer(4), stored: row.integer(5))
     }
 
-    private func header(of row: Statement) throws(SpoolError) -> ChunkHeader {
-        let header = Self.header(of: row)
+    private func sound(_ header: ChunkHeader) throws(SpoolError) -> ChunkHeader {
         guard header.isSound else { throw damaged("impossible numbers in the row of chunk \(header.sequence)") }
         return header
     }
 
-    /// The chunks that stand for more numbers than they have readings, by an index of them alone.
-    func thinned() throws(SpoolError) -> [SpoolStore.State.Thinned] {
+    /// The numbers from `oldest` on that have no reading: by an index of the chunks that stand for more than they have, and
+    /// by the gaps.
+    func vacancies(from oldest: Int64) throws(SpoolError) -> Vacancies {
+        var vacancies = Vacancies()
+        var emptied: [ChunkHeader] = []
+        try thinned { $0.isEmptied ? emptied.append($0) : vacancies.add($0) }
+        // What a damaged row says of how far it reaches is not believed.
+        for chunk in emptied {
+            guard let whole = try wholeHeader(from: chunk.sequence), whole.last == chunk.last else { continue }
+            vacancies.add(whole)
+        }
+        try connection.rows(.gap, "WHERE last >= ? ORDER BY first", oldest) { (row) throws(SpoolError) in
+            vacancies.add(Gap(row))
+            return true
+        }
+        return vacancies
+    }
+
+    /// The chunks that stand for more numbers than they have readings, with their numbers only.
+    func thinned(_ take: (ChunkHeader) -> Void) throws(SpoolError) {
         let rows = try connection.statement(
             "SELECT sequence, count FROM chunk INDEXED BY thinned WHERE count >= \(ChunkHeader.leastRemoved)")
         defer { rows.reset() }
-        var thinned: [SpoolStore.State.Thinned] = []
         while try rows.step() {
             let header = ChunkHeader(
                 sequence: rows.integer(0), counts: rows.integer(1), boot: 1, earliest: 0, latest: 0, stored: 0)
             guard header.isSound else { throw damaged("impossible numbers in the index of chunk \(rows.integer(0))") }
-            thinned.append(.init(first: header.sequence, last: header.last, removed: header.removed))
+            take(header)
         }
-        return thinned
     }
 
     /// Decodes one chunk; a fault is returned, not thrown, so that one bad chunk does not stop the others.
@@ -278,6 +359,16 @@ final class Archive {
             abs(range.latest / 2) <= ChunkHeader.offsetLimit / 1_000_000
         else { throw damaged("impossible numbers in the row of the times from \(range.first)") }
         return range
+    }
+
+    /// A moment on the clock of the newest reading's boot, not before that reading; nil where there is none.
+    func place(of time: Timestamp?) throws(SpoolError) -> (boot: Int64, instant: Int64)? {
+        guard let newest = try header(through: .max) else { return nil }
+        let offset = try boot(newest.boot)?.likely
+        guard let time, let offset, abs(time.milliseconds) < ChunkHeader.offsetLimit / 1_000_000 else {
+            return (newest.boot, newest.latest)
+        }
+        return (newest.boot, min(ChunkHeader.limit, max(newest.latest, time.milliseconds * 1_000_000 - offset)))
     }
 
     /// The moment of an instant: as frozen, else as well as its boot's clock was known; nil where it never was.

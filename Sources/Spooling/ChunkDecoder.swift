@@ -34,7 +34,7 @@ struct ChunkDecoder {
                 readings.append($0)
             }
         }
-        try AggregateCodec.read(&reader, into: &readings)
+        try AggregateCodec.read(&reader, unit: layout.isFormer ? 1_000_000 : layout.unit, into: &readings)
         guard reader.isAtEnd else { throw .malformed("bytes after the last aggregate") }
         for reading in readings { take(reading) }
     }

@@ -74,15 +74,22 @@ struct ChunkEncoder {
             previous = (instant.nanoseconds, number)
             start = end
         }
-        if hasAggregates { AggregateCodec.write(readings, to: &writer) }
+        if hasAggregates { AggregateCodec.write(readings, unit: Self.powers[fineness], to: &writer) }
     }
 
-    /// The greatest n for which all instants are whole multiples of 10^n ns apart.
+    /// The greatest n for which all instants, those between which an aggregate's readings lay too, are whole multiples of
+    /// 10^n ns apart.
     private static func fineness(_ readings: ArraySlice<Reading>, _ earliest: Int64) -> Int {
         var fineness = powers.count - 1
-        for reading in readings {
-            let distance = reading.instant.nanoseconds &- earliest
+        func consider(_ instant: Instant) {
+            let distance = instant.nanoseconds &- earliest
             while fineness > 0, distance % powers[fineness] != 0 { fineness -= 1 }
+        }
+        for reading in readings {
+            consider(reading.instant)
+            guard let period = reading.remark?.period else { continue }
+            consider(period.from)
+            consider(period.to)
         }
         return fineness
     }

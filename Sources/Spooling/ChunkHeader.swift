@@ -14,7 +14,7 @@ struct ChunkHeader: Hashable {
     var count: Int64
     /// How far its readings are thinned: the raw value of a `ThinningLevel`.
     var level: Int64 = 0
-    /// How many more sequence numbers it stands for: those of readings that thinning took away.
+    /// How many more sequence numbers it stands for: those of readings that thinning or emptying took away.
     var removed: Int64 = 0
     /// The boot whose clock the instants are of.
     var boot: Int64
@@ -25,18 +25,20 @@ struct ChunkHeader: Hashable {
     /// Bytes of all bodies ever written up to and with this one: the size of any range of chunks is a difference.
     var stored: Int64
 
+    /// Whether it has no readings: it stands for chunks of history that stood behind what waits.
+    var isEmptied: Bool { count == 0 }
     /// The last sequence number that it stands for.
     var last: Int64 { sequence + count + removed - 1 }
 
     /// The column `count`: the readings, from bit 16 on the level, from bit 20 on the numbers that are removed.
     var counts: Int64 { count | level << 16 | removed << 20 }
-    /// Columns `count` from here on are those of thinned chunks.
+    /// Columns `count` from here on are those of thinned and emptied chunks.
     static let leastRemoved: Int64 = 1 << 20
 
     /// Whether the numbers are in their ranges.
     var isSound: Bool {
-        (1...Self.limit).contains(sequence) && (1...Int64(Self.maximumReadings)).contains(count)
-            && (0...Self.limit >> 20).contains(removed) && (1...Self.limit).contains(boot)
+        (1...Self.limit).contains(sequence) && (0...Int64(Self.maximumReadings)).contains(count)
+            && (0...Self.limit >> 20).contains(removed) && count + removed > 0 && (1...Self.limit).contains(boot)
             && (0...Self.limit).contains(stored)
             && earliest >= 0 && earliest <= latest && latest <= Self.limit
     }

@@ -17,6 +17,10 @@ final class Connection {
 
     init(_ path: String, _ access: Access, busyTimeout: Duration) throws(SpoolError) {
         self.path = path
+        // SQLite would throw the log of an empty file away.
+        if SpoolFolder.size(path) == 0, SpoolFolder.size(path + "-wal") > 0 {
+            throw damaged("the file is empty, its log is not")
+        }
         let flags =
             switch access {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -41,6 +45,12 @@ final class Connection {
         statements.removeAll()
         sqlite3_close_v2(handle)
         handle = nil
+    }
+
+    /// Leaves the log alone when the file is closed: what stands under its name may be another's.
+    func keepLog() throws(SpoolError) {
+        var one: CInt = 1
+        try check(sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &one), "keep the log")
     }
 
     /// The prepared statement for `sql`, kept for the life of the connection.

@@ -60,7 +60,7 @@ struct FrozenRange: Hashable {
         return switch doubt {
         case .none: nil
         case .setBack: #""clock":"set-back""# + member("time", high)
-        case .restored: #""clock":"not-set""#
+        case .restored: #""clock":"not-set""# + member("earliest", low ?? offset)
         case .neverKnown: #""clock":"never-set""# + member("earliest", low) + member("latest", high)
         }
     }
@@ -83,12 +83,12 @@ extension FrozenRange {
     }
 }
 
-/// The choice of the clock offset that a window of readings keeps for ever.
+/// The choice of the clock offset that a stretch of readings keeps for ever.
 ///
 /// Within one boot the instants of a point rise, by at least 1 ms from one reading to the next. So as long as the offset
 /// does not fall below one that was given before in the same boot, the times of every point rise too, and nothing
 /// need be compared. When the clock was set back (or another boot had a clock that ran ahead), the offset is raised by
-/// the least amount that puts the window after every time given so far, but never above the boot's highest offset,
+/// the least amount that puts the stretch after every time given so far, but never above the boot's highest offset,
 /// with which the order holds anyhow. So times stand nearly still until the clock has caught up, rather than repeat or
 /// stay wrong for the rest of the boot; what such a window delivers is marked `uncertain`, and carries the time that the
 /// clock then had.

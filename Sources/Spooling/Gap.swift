@@ -46,16 +46,27 @@ public struct Gap: Hashable, Sendable {
         ]
     }
 
+    /// The gap of some of its numbers; nil where there are none.
+    func part(_ first: Int64, through last: Int64) -> Gap? {
+        guard first <= last else { return nil }
+        var part = self
+        (part.first, part.last) = (first, last)
+        part.count = min(count, last - first + 1)
+        part.most = min(most, last - first + 1)
+        return part
+    }
+
     func write(to connection: Connection) throws(SpoolError) {
         try connection.write(cells, to: .gap)
     }
 
-    /// `1200 readings between 2026-11-27T06:12:00.000Z and …: damaged: checksum`.
+    /// `1200 readings, numbers 8001 to 9200, from 2026-11-27T06:12:00.000Z to …: damaged: checksum`.
     public var text: String {
         let number = count == most ? "\(count)" : "\(count) to \(most)"
         func time(_ milliseconds: Int64?) -> String {
             milliseconds.map { Timestamp(milliseconds: $0).description } ?? "?"
         }
-        return "\(number) readings from \(time(earliest)) to \(time(latest)): \(reason)"
+        let numbers = first < 1 ? "" : ", numbers \(first) to \(last),"
+        return "\(number) readings\(numbers) from \(time(earliest)) to \(time(latest)): \(reason)"
     }
 }

@@ -1,7 +1,8 @@
 /// Brings spools of earlier formats forward: in one transaction, so that a power cut leaves the one or the other.
 ///
 /// Version 2 had texts, which version 1 had not. Version 3 gave every row a checksum, the table `gap` in place of
-/// `damage`, stamps to what is remembered, and the clock a history.
+/// `damage`, stamps to what is remembered, and the clock a history. Version 4 has emptied chunks, which version 3 would have
+/// taken for damage.
 enum Migration {
     /// - Throws: never `.database`: a file that is well, but cannot be brought forward, must not be taken for a damaged one.
     static func bringForward(_ connection: Connection) throws(SpoolError) {
@@ -21,6 +22,7 @@ enum Migration {
     private static func bring(_ connection: Connection) throws(SpoolError) {
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version < Schema.version else { return }
+        if version == 3 { return try bringThirdForward(connection) }
         // Bytes of the file's head that changed on the disk can look like an earlier format.
         guard try connection.integer("SELECT count(*) FROM sqlite_master WHERE name = 'gap'") == 0 else {
             throw connection.damaged("its version is \(version), its tables are those of a later one")
@@ -40,6 +42,21 @@ enum Migration {
                 "DROP INDEX IF EXISTS thinned; " + (statements["thinned"] ?? ""), operation: "bring the format forward")
             for table in former { try copy(table, connection) }
             try copyDamage(connection)
+            try connection.execute(
+                "PRAGMA user_version = \(Schema.version)", operation: "bring the format forward")
+        }
+    }
+
+    /// The tables are the same, and hold nothing new yet.
+    private static func bringThirdForward(_ connection: Connection) throws(SpoolError) {
+        var row = try SpoolRow.read(from: connection)
+        guard row.format == 3 else {
+            throw connection.damaged("its head says version 3, its content \(row.format)")
+        }
+        row.format = Schema.version
+        let new = row
+        try connection.transaction { () throws(SpoolError) in
+            try new.write(to: connection)
             try connection.execute(
                 "PRAGMA user_version = \(Schema.version)", operation: "bring the format forward")
         }

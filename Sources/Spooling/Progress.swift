@@ -2,13 +2,16 @@ internal import Metering
 
 /// How far one uplink has come: which sequence numbers are settled, and which are out on a lease.
 ///
-/// Kept as a short sorted list of spans that do not overlap; what no span covers is still to be delivered. Settled
-/// neighbours merge, so the list has at most three spans more than twice the open leases (one of them where readings of
-/// earlier boots wait for a clock and were passed over). It is written whole, in the transaction of the next append,
-/// whenever it has changed.
+/// Kept as a short sorted list of spans that do not overlap; what no span covers is still to be delivered, in runs whose
+/// number is limited (`maximumRuns`). Settled neighbours merge, so the list is as short as the runs and the open leases
+/// let it be. It is written whole, in the transaction of the next append, whenever it has changed.
 struct Progress {
     /// Most leases of one uplink that are open at once.
     static let maximumOpenLeases = 64
+
+    /// So many runs of free numbers, and a lease of the newest readings makes no further one. (Leases that are released, and
+    /// boots that wait for a clock, may make some more.)
+    static let maximumRuns = 16
 
     /// What has become of a span.
     enum State: Hashable {
@@ -54,14 +57,17 @@ struct Progress {
         spans.first { $0.state == .waiting }
     }
 
-    /// The lowest sequence number from `oldest` on that no span covers, and the last before the next span.
-    func free(from oldest: Int64) -> (first: Int64, last: Int64) {
+    /// The runs of sequence numbers in `oldest...newest` that no span covers, the oldest first.
+    func freeRuns(from oldest: Int64, through newest: Int64) -> [ClosedRange<Int64>] {
+        var runs: [ClosedRange<Int64>] = []
         var next = oldest
         for span in spans {
-            if span.first > next { return (next, span.first - 1) }
+            if span.first > newest { break }
+            if span.first > next { runs.append(next...span.first - 1) }
             next = max(next, span.last + 1)
         }
-        return (next, .max)
+        if next <= newest { runs.append(next...newest) }
+        return runs
     }
 
     /// The last sequence number of the settled run that starts at `oldest`; `oldest` − 1 when there is none.
@@ -74,12 +80,9 @@ struct Progress {
         return through
     }
 
-    /// How many sequence numbers of `oldest...newest` are settled.
-    func settledCount(from oldest: Int64, through newest: Int64) -> Int64 {
-        spans.reduce(0) { sum, span in
-            guard span.state == .settled else { return sum }
-            return sum + max(0, min(span.last, newest) - max(span.first, oldest) + 1)
-        }
+    /// The settled runs of sequence numbers.
+    var settled: [ClosedRange<Int64>] {
+        spans.compactMap { $0.state == .settled ? $0.first...$0.last : nil }
     }
 
     /// The span of an open lease.
@@ -110,13 +113,7 @@ struct Progress {
 
     /// Marks what of a range no span covers as done: it is gone.
     mutating func pass(over first: Int64, through last: Int64) {
-        var next = first
-        while next <= last {
-            let free = free(from: next)
-            guard free.first <= last else { return }
-            skip(free.first, through: min(free.last, last))
-            next = min(free.last, last) + 1
-        }
+        for run in freeRuns(from: first, through: last) { skip(run.lowerBound, through: run.upperBound) }
     }
 
     /// Ends a lease: the span is done. Precondition: the lease is open.

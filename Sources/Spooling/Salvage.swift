@@ -21,8 +21,9 @@ final class Salvage {
     }
 
     private let source: String
-    private var directory: String { String(source[..<(source.lastIndex(of: "/") ?? source.startIndex)]) }
+    private var directory: String { SpoolFolder.folder(of: source) }
     private let sidecar: Sidecar?
+    private var likelyID: String?
     private let connection: Connection
     private let archive: Archive
     private var remains = Remains()
@@ -31,31 +32,36 @@ final class Salvage {
     private lazy var known = remains.rows(of: .gap).map { Gap($0) }
 
     /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
-    static func rescue(from source: String, sidecar: Sidecar?, into target: String) throws(SpoolError) -> Report {
+    ///
+    /// - Parameter isForLooking: whether nothing will be written to it: then it may go by a name that is only likely.
+    static func rescue(
+        from source: String, sidecar: Sidecar?, into target: String, isForLooking: Bool = false
+    ) throws(SpoolError) -> Report {
         unlink(target)
-        let salvage = try Salvage(source, sidecar, target)
-        do {
+        do throws(SpoolError) {
+            let salvage = try Salvage(source, sidecar, target)
+            if isForLooking { salvage.likelyID = Spares.onlySpool(in: salvage.directory) }
+            defer { salvage.connection.close() }
             try salvage.connection.transaction { () throws(SpoolError) in try salvage.run() }
-            salvage.connection.close()
+            // In a transaction of its own, when all the rest is on the disk: what has the mark is whole.
+            try salvage.connection.execute("PRAGMA application_id = \(Schema.application)", operation: "rescue")
             // `parthe spool repair` may be root; the agent is not.
             SpoolFolder.adopt(target, like: source, in: SpoolFolder.folder(of: source))
-            try sync(target)
+            return salvage.report
         } catch {
-            salvage.connection.close()
             unlink(target)
             throw error
         }
-        return salvage.report
     }
 
     private init(_ source: String, _ sidecar: Sidecar?, _ target: String) throws(SpoolError) {
         (self.source, self.sidecar) = (source, sidecar)
         connection = try Connection(target, .create, busyTimeout: .zero)
         archive = Archive(connection)
-        // A rescue that is cut short is begun anew: it needs no journal, and one sync at its end.
+        // A rescue that is cut short is begun anew: it needs no journal. Each transaction is on the disk at its end.
         try connection.execute(
             """
-            PRAGMA page_size = \(Schema.pageSize); PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+            PRAGMA page_size = \(Schema.pageSize); PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;
             PRAGMA secure_delete = OFF; PRAGMA cache_size = -8192
             """, operation: "rescue")
         try connection.execute(Schema.tables, operation: "rescue")
@@ -76,7 +82,7 @@ final class Salvage {
             try SpoolStore.run(insert, blob: chunk.body, at: 7)
         }
         remains = found
-        var row = remains.spool ?? SpoolRow(id: sidecar?.spoolID ?? SpoolRow.randomID())
+        var row = remains.spool ?? SpoolRow(id: sidecar?.spoolID ?? likelyID ?? SpoolRow.randomID())
         remains.complete(with: Spares(of: row.id, in: directory))
         let newest = try keepChunks(&row)
         try copyRows(newest: newest?.last ?? 0)
@@ -85,10 +91,9 @@ final class Salvage {
         try keepMemory()
         for gap in report.gaps { try gap.write(to: connection) }
         row.damaged += report.lost
+        row.format = Schema.version
         try row.write(to: connection)
-        try connection.execute(
-            "PRAGMA application_id = \(Schema.application); PRAGMA user_version = \(Schema.version)",
-            operation: "rescue")
+        try connection.execute("PRAGMA user_version = \(Schema.version)", operation: "rescue")
     }
 
     // MARK: - Chunks
@@ -132,6 +137,12 @@ final class Salvage {
         let given = max(row.next, sidecar?.next ?? 1)
         let ceiling = max(given, sidecar?.ceiling ?? given)
         row.next = max(next, ceiling)
+        // What an earlier mending listed is listed.
+        var next = next
+        for gap in known.sorted(by: { $0.first < $1.first }) where (gap.first...max(gap.first, gap.last)).contains(next)
+        {
+            next = gap.last + 1
+        }
         guard ceiling > next else { return }
         report.gaps.append(
             Gap(
@@ -199,6 +210,7 @@ final class Salvage {
             for row in remains.rows(of: table) { try connection.write(row, to: table) }
         }
         let end = try archive.frozenRange(through: .max)
+        let following = try connection.statement("SELECT min(first) FROM frozen WHERE first > ?")
         // No chunk from here on is older, in ns since 1970; nil where nothing is known of that.
         var floor: Int64?
         var next: Int64 = 0
@@ -215,6 +227,10 @@ final class Salvage {
                 // Its readings had times, which may have been others.
                 var filler = FrozenRange(boot: chunk.boot, offset: boot.offset, doubt: .restored)
                 (filler.first, filler.last, filler.latest) = (chunk.sequence, chunk.last, end.latest)
+                // One that is emptied had several.
+                following.bind(chunk.sequence)
+                if try following.step(), let next = following.optional(0) { filler.last = min(filler.last, next - 1) }
+                following.reset()
                 try connection.write(filler.cells, to: .frozen)
             }
             let least = range.map { $0.doubt == .none ? $0.offset : $0.low } ?? known?.likely
@@ -239,13 +255,5 @@ final class Salvage {
             rows[.text(name)] = [.text(name), .text(total.value), .integer(total.stamp)]
         }
         for row in rows.values { try connection.write(row, to: .memory) }
-    }
-
-    private static func sync(_ path: String) throws(SpoolError) {
-        let descriptor = open(path, O_RDWR | O_CLOEXEC)
-        defer { close(descriptor) }
-        guard descriptor >= 0, fsync(descriptor) == 0 else {
-            throw SpoolError(.inputOutput, operation: "rescue", path: path, detail: "it cannot be synced", errno: errno)
-        }
     }
 }

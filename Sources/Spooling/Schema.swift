@@ -4,7 +4,7 @@ enum Schema {
     static let application: Int64 = 0x5052_5448
     /// The version of the format. A newer one than this parthe knows is refused, an older one is brought forward at its
     /// opening: see Migration.swift.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
     /// SQLite's page size, in bytes: a commit writes whole pages, and most commits are small.
     static let pageSize: Int64 = 1024
 
@@ -81,8 +81,8 @@ enum Schema {
         }
         let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version <= Self.version else {
-            if let row = try? connection.row(.spool), SpoolRow(row)?.format == Self.version {
-                throw connection.damaged("its head says version \(version), its content \(Self.version)")
+            if let row = try? connection.row(.spool), let format = SpoolRow(row)?.format, format <= Self.version {
+                throw connection.damaged("its head says version \(version), its content \(format)")
             }
             throw SpoolError(
                 .newer, operation: "open", path: connection.path,

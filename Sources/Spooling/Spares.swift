@@ -13,17 +13,33 @@ struct Spares {
 
     /// What the file has for a spool; of a damaged line nothing.
     init(of spoolID: String, in directory: String) {
-        guard let bytes = try? File.read(Self.file(in: directory), limit: Self.maximumBytes) else { return }
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            let parts = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 4)
-            guard parts.count == 5, parts[1] == spoolID, let number = Int64(parts[3]), number > 0,
-                UInt32(parts[0], radix: 16) == Self.checksum(parts[1...].joined(separator: " "))
-            else { continue }
-            switch parts[2] {
-            case "point": points[number] = String(parts[4])
-            case "shape": shapes[number] = Self.bytes(parts[4])
+        Self.lines(in: directory) { spool, kind, number, text in
+            switch kind {
+            case _ where spool != spoolID: break
+            case "point": points[number] = String(text)
+            case "shape": shapes[number] = Self.bytes(text)
             default: break
             }
+        }
+    }
+
+    /// The spool whose words the file has, where it is the only one.
+    static func onlySpool(in directory: String) -> String? {
+        var names: Set<Substring> = []
+        lines(in: directory) { spool, _, _, _ in names.insert(spool) }
+        return names.count == 1 ? names.first.map(String.init) : nil
+    }
+
+    private static func lines(
+        in directory: String, _ take: (_ spool: Substring, _ kind: Substring, _ number: Int64, Substring) -> Void
+    ) {
+        guard let bytes = try? File.read(file(in: directory), limit: maximumBytes) else { return }
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let parts = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 4)
+            guard parts.count == 5, let number = Int64(parts[3]), number > 0,
+                UInt32(parts[0], radix: 16) == checksum(parts[1...].joined(separator: " "))
+            else { continue }
+            take(parts[1], parts[2], number, parts[4])
         }
     }
 
@@ -42,17 +58,10 @@ struct Spares {
         }
         for number in stride(from: Int64(1), through: last, by: 1) where shapes[number] == nil {
             guard let body = bodies(number) else { continue }
-            let digits = body.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-            text += Self.line("\(spoolID) shape \(number) \(digits)")
+            text += Self.line("\(spoolID) shape \(number) \(Self.digits(body))")
             shapes[number] = body
         }
-        guard !text.isEmpty else { return }
-        let descriptor = open(Self.file(in: directory), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        let bytes = Array(text.utf8)
-        _ = write(descriptor, bytes, bytes.count)
-        fdatasync(descriptor)
+        SpoolFolder.append(text, to: Self.file(in: directory))
     }
 
     private static func line(_ text: String) -> String {
@@ -61,6 +70,11 @@ struct Spares {
 
     private static func checksum(_ text: String) -> UInt32 {
         Array(text.utf8).withUnsafeBytes { CRC32C.checksum($0) }
+    }
+
+    /// Two hexadecimal digits for each byte.
+    static func digits(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     private static func bytes(_ digits: Substring) -> [UInt8] {

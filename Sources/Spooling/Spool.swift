@@ -16,45 +16,47 @@ public actor Spool {
     /// The thread that `run()` should be started on.
     public nonisolated var thread: any TaskExecutor { executor }
 
-    private nonisolated let executor: ThreadExecutor
+    nonisolated let executor: ThreadExecutor
     private let directory: String
     private let intake: Intake
     private var settings: SpoolSettings
     private var uplinks: [String]
     /// Nil at the end, and while a spool that was closed for new settings cannot be opened again.
-    private var store: SpoolStore?
+    var store: SpoolStore?
     private let onEvent: @Sendable (Event) -> Void
     private var onCommit: @Sendable () -> Void = {}
-    private var pacing: CommitPacing
-    /// How many readings the uplinks want that asked for a lease in vain.
-    private var idle: [String: Int] = [:]
+    var pacing: CommitPacing
+    /// What the uplinks want that asked for a lease in vain.
+    var idle: [String: LeaseRequest] = [:]
     /// What they got since, with the commit that brought it.
-    private var ready: [String: Lease] = [:]
+    var ready: [String: Lease] = [:]
     private var failingSince: Instant?
+    /// Whether something happened to the spool that its list of events has and the status has not.
+    private var hasNoted = false
     /// How often the store was closed: for new settings, or because its disk failed.
-    private var generation = 0
+    var generation = 0
     /// What was wrong with the files when the store was given up.
     private var suspicion: SpoolError?
     /// After a commit that failed on a disk that failed: where it began, and how many readings it had. Whether they are
     /// in the file is seen when it is opened again.
     private var unsure: (next: Int64, count: Int)?
-    /// Numbers that points got while the spool could not be opened, by key; they are beyond those that a spool gives.
-    private var provisional: [String: PointID] = [:]
-    private var lastProvisional = UInt32(SpoolStore.maximumPoints)
-    /// What these are in the spool, once it is open.
-    private var aliases: [PointID: PointID] = [:]
+    private var numbers = PointNumbers()
     /// Why the spool could not be opened, and when that is tried again.
     private var refusal: (error: SpoolError, until: Instant)?
+    /// Why a file that was removed while it is open could not be copied, and when that is tried again.
+    private var lacksPlace: (error: SpoolError, until: Instant)?
+    /// When it was told last that readings are dropped before the measure says so.
+    private var lastDrop: Instant?
     private var lastSidecar = Instant(nanoseconds: 0)
     private var admission = SpoolAdmission()
     private var rules = ThinningRules()
     private var lastMeasurement = Instant(nanoseconds: 0)
-    private var waiters: [UnsafeContinuation<Void, Never>] = []
+    var waiters: [UnsafeContinuation<Void, Never>] = []
     /// Whether `run()` has ended: the file is closed and stays so.
     private var hasEnded = false
-    private nonisolated let shared: Mutex<Status>
+    nonisolated let shared: Mutex<Status>
     private nonisolated let time: Mutex<KnownTime>
-    private nonisolated let isStopping = Atomic(false)
+    nonisolated let isStopping = Atomic(false)
     /// Whether something waits that has to be committed within a second.
     private nonisolated let isUrgent = Atomic(false)
 
@@ -72,7 +74,9 @@ public actor Spool {
     private static let reliefsForRoom = 256
     /// How often the sidecar is written.
     private static let sidecarInterval = Duration.seconds(60)
-    /// How long a spool that could not be opened is left alone.
+    /// How long a disk is left alone on which a spool had no room to be opened: mending one writes as much as there is.
+    private static let fullInterval = Duration.seconds(10)
+    /// How long a spool that could not be opened otherwise is left alone.
     private static let reopenInterval = Duration.seconds(1)
 
     /// Opens or makes the spool in `directory` for the readings of `intake`. What is damaged is mended; a disk that fails
@@ -87,16 +91,21 @@ public actor Spool {
         var before: Timestamp?
         do throws(SpoolError) {
             let store = try SpoolStore(
-                directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID)
+                directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID, at: Self.now)
+            numbers.known = store.dictionary
             status.statistics = try store.statistics()
             status.events = try store.events(atMost: Self.shownEvents)
             status.mending = store.mending
+            (status.damagedBefore, status.droppedBefore) = (status.statistics.damaged, status.statistics.dropped)
+            if let mending = store.mending { onEvent(.mended(mending)) }
             (known, before) = (store.knownTime, store.timeBeforeBoot)
             self.store = store
         } catch {
             guard error.isOfDisk else { throw error }
             status.error = error
+            if let held = try? SpoolStore.openForReading(directory: directory).statistics() { status.statistics = held }
             failingSince = BootClock.now
+            onEvent(.failing(error))
         }
         pacing = CommitPacing(fixed: settings.commitInterval, at: BootClock.now, offset: BootClock.offset)
         status.commitInterval = pacing.interval
@@ -147,6 +156,7 @@ public actor Spool {
             store?.forsakeLeases()
             throw error
         }
+        keepInPlace()
         let before = (self.settings, self.uplinks)
         (self.settings, self.uplinks) = (settings, uplinks)
         (store, refusal) = (nil, nil)
@@ -179,15 +189,14 @@ public actor Spool {
         do throws(SpoolError) {
             let store = try opened()
             _ = try store.identify(keys, notes: notes)
-            return store.dictionary
+            numbers.known = store.dictionary
+            return numbers.known
         } catch {
-            guard error.isOfDisk, store == nil else { throw error }
+            guard error.isOfDisk else { throw error }
+            // It is open, but does not take the new ones: it is opened again when it does.
+            if store != nil { close() }
             let known = (try? SpoolStore.openForReading(directory: directory).dictionary()) ?? [:]
-            for key in keys where known[key] == nil && provisional[key] == nil {
-                lastProvisional += 1
-                provisional[key] = PointID(rawValue: lastProvisional)
-            }
-            return known.merging(provisional) { known, _ in known }
+            return numbers.provide(keys, beside: known)
         }
     }
 
@@ -225,6 +234,9 @@ public actor Spool {
         }
         giveBack()
         commit()
+        keepInPlace()
+        // What was copied is put in its place by the next opening.
+        if store == nil { _ = try? opened() }
         store?.noteBeside(waits: true)
         store = nil
         hasEnded = true
@@ -249,109 +261,62 @@ public actor Spool {
         executor.wake()
     }
 
-    /// The next window for `uplink` once its in-flight mark is durable, so that it may be sent; nil when there is
-    /// nothing to deliver, the spool is ending or the caller no longer wants it. That is asked after each commit, and
-    /// after `endWaits()`.
-    public func lease(
-        uplink: String, maximumReadings: Int, isWanted: @Sendable () -> Bool = { true }
-    ) async throws(SpoolError) -> Lease? {
-        if let lease = ready.removeValue(forKey: uplink) { return lease }
-        guard let lease = try take(uplink, maximumReadings) else {
-            idle[uplink] = maximumReadings
-            return nil
-        }
-        let generation = generation
-        // The store is looked up anew after each wait: it may have been closed for new settings meanwhile, and the
-        // lease then comes back as an unclear one.
-        while generation == self.generation, !isStopping.load(ordering: .acquiring), isWanted() {
-            if store?.isDurable(lease.id) ?? false { return lease }
-            await withUnsafeContinuation { waiters.append($0) }
-        }
-        if generation == self.generation { try store?.release(lease.id) }
-        return nil
+    /// Now, on the boot clock and by the wall clock.
+    private static var now: (instant: Instant, time: Timestamp) {
+        let now = BootClock.now
+        return (now, BootClock.offset.timestamp(of: now))
     }
 
-    /// Lets everyone who waits in `lease` look whether the lease is still wanted.
-    public func endWaits() {
-        for waiter in waiters { waiter.resume() }
-        waiters = []
-    }
-
-    /// Takes the next window, and sees to it that its mark is committed soon.
-    private func take(_ uplink: String, _ maximumReadings: Int) throws(SpoolError) -> Lease? {
-        let store = try opened()
-        let found: Lease?
-        do throws(SpoolError) {
-            try store.know(knownTime)
-            found = try store.lease(uplink: uplink, maximumReadings: maximumReadings)
-        } catch {
-            distrust(error)
-            throw error
-        }
-        guard let lease = found else { return nil }
-        if !store.isDurable(lease.id) {
-            let undelivered = store.undelivered[uplink] ?? 0
-            let isBacklog = undelivered > Int64(maximumReadings)
-            if isBacklog ? pacing.hasten(to: BootClock.now) : pacing.hurry() { executor.wake() }
-        }
-        return lease
-    }
-
-    /// Ends a lease: every reading of it is on the platform, but for those `rejected`. Durable with the next commit.
-    public func settle(_ lease: LeaseID, rejected: [Rejection]) throws(SpoolError) {
-        let store = try opened()
-        do throws(SpoolError) {
-            try store.settle(lease, rejected: rejected)
-        } catch {
-            distrust(error)
-            throw error
-        }
-        // What was delivered is no longer shown as undelivered, though the disk learns of it with the next commit.
-        let undelivered = store.undelivered
-        shared.withLock { $0.statistics.undelivered = undelivered }
-    }
-
-    private func opened() throws(SpoolError) -> SpoolStore {
+    /// The store, opened anew where it was closed.
+    func opened() throws(SpoolError) -> SpoolStore {
         if let store { return store }
         guard !hasEnded else {
             throw SpoolError(.closed, operation: "use", path: directory, detail: "the spool has ended")
         }
         if let refusal, BootClock.now < refusal.until { throw refusal.error }
         let new: SpoolStore
+        let isChanged: Bool
         do throws(SpoolError) {
             new = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID,
-                suspicion: suspicion)
+                suspicion: suspicion, at: Self.now)
+            isChanged = try numbers.settle(in: new)
         } catch {
-            refusal = (error, BootClock.now + Self.reopenInterval)
+            refusal = (error, BootClock.now + (error.code == .noSpace ? Self.fullInterval : Self.reopenInterval))
             throw error
         }
         refusal = nil
         store = new
         suspicion = nil
+        if status.damagedBefore == nil {
+            let (damaged, dropped) = (new.state.row.damaged, new.state.row.dropped)
+            shared.withLock { ($0.damagedBefore, $0.droppedBefore) = (damaged, dropped) }
+        }
         if let mending = new.mending {
             shared.withLock { $0.mending = mending }
+            hasNoted = true
             onEvent(.mended(mending))
         }
-        if !provisional.isEmpty {
-            let keys = Array(provisional.keys)
-            for (key, id) in zip(keys, try new.identify(keys)) {
-                if let number = provisional[key] { aliases[number] = id }
-            }
-            provisional.removeAll()
-            onEvent(.opened)
-        }
+        if isChanged { onEvent(.opened) }
         return new
     }
 
     /// Gives the store up where its disk or its file can no longer be trusted: what failed on a descriptor once may seem
     /// to work on it the next time. Leases come back as unclear ones.
-    private func distrust(_ error: SpoolError) {
+    func distrust(_ error: SpoolError) {
         switch error.code {
         case .inputOutput, .readOnly: break
-        case .damaged, .foreign: suspicion = error
+        case .damaged, .foreign:
+            suspicion = error
+            // Here it is known how far it was: nothing else has to be guessed when it is mended.
+            store?.noteBeside(waits: true)
         default: return
         }
+        close()
+    }
+
+    /// Closes the store until it is needed again.
+    private func close() {
         (store, ready) = (nil, [:])
         generation += 1
     }
@@ -368,7 +333,9 @@ public actor Spool {
         } else {
             pacing.failed(at: BootClock.now, offset: BootClock.offset)
         }
-        publish(failure, hasNewEvents: !content.events.isEmpty)
+        publish(failure ?? lacksPlace?.error, hasNewEvents: hasNoted || !content.events.isEmpty)
+        // Not before: nobody is to see a moment in which they are neither here nor there.
+        if failure == nil { intake.didCommit() }
         if let failure, failingSince == nil {
             failingSince = pacing.last
             onEvent(.failing(failure))
@@ -386,15 +353,16 @@ public actor Spool {
         var content = new
         for index in content.readings.indices {
             content.readings[index].instant = content.readings[index].instant.floored(to: Self.resolution)
+            if let remark = content.readings[index].remark {
+                content.readings[index].remark = remark.floored(to: Self.resolution)
+            }
         }
         var next: Int64?
         do throws(SpoolError) {
+            let isDue = admission.step != .normal || pacing.last - lastMeasurement >= Self.measurementInterval
+            if isDue { keepInPlace() }
             let store = try opened()
-            if !aliases.isEmpty {
-                for index in content.readings.indices {
-                    if let id = aliases[content.readings[index].point] { content.readings[index].point = id }
-                }
-            }
+            numbers.translate(&content.readings)
             next = store.state.nextSequence
             if let unsure {
                 // A commit is in the file as a whole or not at all.
@@ -404,9 +372,7 @@ public actor Spool {
                 self.unsure = nil
             }
             try store.know(knownTime)
-            if admission.step != .normal || pacing.last - lastMeasurement >= Self.measurementInterval {
-                try makeRoom(in: store)
-            }
+            if isDue { try makeRoom(in: store) }
             if !content.isEmpty || store.hasPending { try append(content, to: store) }
             if pacing.last - lastSidecar >= Self.sidecarInterval {
                 lastSidecar = pacing.last
@@ -428,6 +394,33 @@ public actor Spool {
         }
     }
 
+    /// Tells of readings that are dropped before the measure says so; at most once an hour.
+    private func tellDrop(in store: SpoolStore) throws(SpoolError) {
+        guard admission.step < .drop, lastDrop.map({ BootClock.now - $0 >= .seconds(3600) }) ?? true else { return }
+        lastDrop = BootClock.now
+        onEvent(.dropping)
+        try store.note("spool-drop", Event.dropText, at: Self.now)
+        hasNoted = true
+    }
+
+    /// Makes the file anew where somebody removed it, or put another in its place, while it was open.
+    /// Where it cannot be copied, it goes on to be used as it is, and that is told.
+    private func keepInPlace() {
+        guard let store, !store.isInPlace() else {
+            lacksPlace = nil
+            return
+        }
+        if let lacksPlace, BootClock.now < lacksPlace.until { return }
+        do throws(SpoolError) {
+            try store.saveFromNowhere()
+            lacksPlace = nil
+            close()
+        } catch {
+            if lacksPlace == nil { onEvent(.homeless(error)) }
+            lacksPlace = (error, BootClock.now + Self.sidecarInterval)
+        }
+    }
+
     /// Appends, and keeps what idle uplinks get with it; where there is no room at all, what waits longest goes.
     private func append(_ content: Intake.Content, to store: SpoolStore) throws(SpoolError) {
         var reliefs = 0
@@ -440,8 +433,8 @@ public actor Spool {
                 return
             } catch {
                 guard error.code == .full, reliefs < Self.reliefsForRoom else { throw error }
-                let relief = try store.relieve(at: .drop, by: rules)
-                guard relief != nil else { throw error }
+                guard let relief = try store.relieve(at: .drop, by: rules) else { throw error }
+                if case .drop = relief { try tellDrop(in: store) }
                 reliefs += 1
             }
         }
@@ -455,7 +448,8 @@ public actor Spool {
                 intake.pace = change.after.pace
                 shared.withLock { $0.step = change.after }
                 onEvent(.admission(change))
-                try store.note(change.word, change.text)
+                try store.note(change.word, change.text, at: Self.now)
+                hasNoted = true
             }
             guard admission.step != .normal, try store.relieve(at: admission.step, by: rules) != nil else { return }
         }
@@ -467,6 +461,7 @@ public actor Spool {
         var statistics = (try? store?.statistics()) ?? before.statistics
         statistics.lastCommit = error == nil ? BootClock.now : before.statistics.lastCommit
         let events = hasNewEvents ? try? store?.events(atMost: Self.shownEvents) : nil
+        if events != nil { hasNoted = false }
         shared.withLock {
             ($0.statistics, $0.error, $0.events) = (statistics, error, events ?? before.events)
             $0.commitInterval = pacing.interval

@@ -136,6 +136,23 @@ extension SpoolError {
     /// SQLITE_IOERR_SHMSIZE (a macro that Swift does not see): the log's index could not be given its size.
     private static var ioErrorSHMSize: Int32 { SQLITE_IOERR | 19 << 8 }
 
+    /// What it says that a file or folder cannot be made or opened.
+    private static func code(of errno: Int32) -> Code {
+        switch errno {
+        case EROFS: .readOnly
+        // Without a free inode nothing new can be made, however much room there is.
+        case ENOSPC, EDQUOT: .noSpace
+        case EIO: .inputOutput
+        default: .inaccessible
+        }
+    }
+
+    /// The failure of a system call that makes, opens or renames a file or folder.
+    init(errno: Int32, operation: String, path: String) {
+        self.init(
+            Self.code(of: errno), operation: operation, path: path, detail: PosixError.text(errno), errno: errno)
+    }
+
     /// The failure behind an extended result code of SQLite.
     init(sqlite code: Int32, errno: Int32, message: String, operation: String, path: String) {
         let kind: Code =
@@ -148,7 +165,8 @@ extension SpoolError {
             case SQLITE_IOERR where errno == EROFS: .readOnly
             case SQLITE_IOERR: .inputOutput
             case SQLITE_READONLY: .readOnly
-            case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH: .inaccessible
+            case SQLITE_CANTOPEN: Self.code(of: errno)
+            case SQLITE_PERM, SQLITE_AUTH: .inaccessible
             case SQLITE_NOTADB: .foreign
             case SQLITE_CORRUPT: .damaged
             default: .database

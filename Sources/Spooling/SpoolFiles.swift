@@ -40,6 +40,27 @@ public struct SpoolFiles: Sendable {
     }
 }
 
+extension SpoolFiles {
+    /// Whether a path is, or would be, one of the files of the spool in a folder.
+    public static func has(_ path: String, in directory: String) -> Bool {
+        let names = ((try? File.names(in: directory)) ?? []).filter { isOwn($0[...]) }
+        if names.contains(where: { isSame(path, directory + "/" + $0) }) { return true }
+        let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
+        return isOwn(name) && isSame(SpoolFolder.folder(of: path), directory)
+    }
+
+    private static func isOwn(_ name: Substring) -> Bool {
+        ["spool", "lock", "totals", "words", "damaged-", "rescue", "saved", "copy"].contains {
+            name.hasPrefix("parthe." + $0)
+        }
+    }
+
+    /// Whether two paths lead to the same file.
+    public static func isSame(_ path: String, _ other: String) -> Bool {
+        File.identity(path).map { $0 == File.identity(other) } ?? false
+    }
+}
+
 /// What stands beside the spool for the day when it cannot be read.
 public struct SpoolSidecar: Hashable, Sendable {
     /// The spool that it belongs to.

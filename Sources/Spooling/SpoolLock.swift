@@ -12,9 +12,7 @@ struct SpoolLock: ~Copyable {
         let path = directory + "/parthe.lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
-            throw SpoolError(
-                errno == EROFS ? .readOnly : .inaccessible, operation: "open", path: path,
-                detail: PosixError.text(errno), errno: errno)
+            throw SpoolError(errno: errno, operation: "open", path: path)
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let content = (try? File.read(path, limit: 32)) ?? []
@@ -53,9 +51,7 @@ enum SpoolFolder {
         do throws(PosixError) {
             try File.makeFolder(directory)
         } catch {
-            throw SpoolError(
-                error.code == EROFS ? .readOnly : .inaccessible, operation: "make folder", path: directory,
-                detail: PosixError.text(error.code), errno: error.code)
+            throw SpoolError(errno: error.code, operation: "make folder", path: directory)
         }
         sync(above ?? ".")
     }
@@ -66,6 +62,17 @@ enum SpoolFolder {
         guard descriptor >= 0 else { return }
         fsync(descriptor)
         close(descriptor)
+    }
+
+    /// Adds lines to a file beside the spool, on disk when this returns. What goes wrong here costs nothing now.
+    static func append(_ text: String, to path: String) {
+        guard !text.isEmpty else { return }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let bytes = Array(text.utf8)
+        _ = write(descriptor, bytes, bytes.count)
+        fdatasync(descriptor)
     }
 
     static func exists(_ path: String) -> Bool {

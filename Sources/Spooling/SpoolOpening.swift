@@ -36,7 +36,14 @@ struct SpoolOpening {
     private(set) var sidecar: Sidecar?
 
     private var path: String { SpoolFolder.file(in: directory) }
-    private var rescuePath: String { directory + "/parthe.rescue" }
+    private var rescuePath: String { Self.rescuePath(in: directory) }
+
+    /// A whole new database that is to take the spool's place, or one under way to be that.
+    static func rescuePath(in directory: String) -> String { directory + "/parthe.rescue" }
+    /// A whole copy of a file that was removed while it was open, which is all that there is of it.
+    static func savedPath(in directory: String) -> String { directory + "/parthe.saved" }
+    /// One that is under way.
+    static func copyPath(in directory: String) -> String { directory + "/parthe.copy" }
 
     /// Opens the spool in `directory`; `suspicion` is what SQLite said of it the last time, if that was bad.
     static func open(
@@ -52,7 +59,7 @@ struct SpoolOpening {
     }
 
     private mutating func open(_ suspicion: SpoolError?) throws(SpoolError) -> Connection {
-        adoptRescue()
+        try adoptRescue()
         sidecar = Sidecar.read(in: directory)
         if let suspicion { try mend(suspicion.detail) }
         if let kind = File.kind(path), kind != .file { try setAside("a \(kind.rawValue) is in its place") }
@@ -111,55 +118,87 @@ struct SpoolOpening {
 
     // MARK: - Damage
 
-    /// Makes a new file of what the damaged one holds, and puts it in its place.
+    /// Makes a new file of what the damaged one holds, and puts it in its place. Where there is no room for a second file,
+    /// nothing is touched: that is waited for, as with any disk that is full.
     private mutating func mend(_ reason: String) throws(SpoolError) {
-        var report: Salvage.Report?
+        let report: Salvage.Report
         do throws(SpoolError) {
             report = try Salvage.rescue(from: path, sidecar: sidecar, into: rescuePath)
         } catch {
-            // There is no room for a second file: a new one begins, and `parthe spool repair` makes up for it later.
             guard error.code == .noSpace else { throw error }
+            var waiting = error
+            waiting.detail = "it is damaged (\(reason)), and there is no room for a new one beside it: \(error.detail)"
+            throw waiting
         }
-        try setAside("\(path) was damaged (\(reason))")
-        guard let report else { return }
-        guard rename(rescuePath, path) == 0 else { throw failure("rename", rescuePath) }
-        SpoolFolder.sync(directory)
-        mending?.kept = report.kept
-        mending?.gaps = report.gaps
+        try adopt(rescuePath, report.kept, report.gaps, "\(path) was damaged (\(reason))")
     }
 
-    /// A rescue that was whole before it could take its place takes it now; any other is in nobody's way.
-    private func adoptRescue() {
-        guard File.exists(rescuePath) else { return }
-        let connection = try? Connection(rescuePath, .read, busyTimeout: .zero)
-        let application = (try? connection?.integer("PRAGMA application_id")) ?? nil
-        connection?.close()
-        if application == Schema.application, !File.exists(path) {
-            _ = rename(rescuePath, path)
-            SpoolFolder.sync(directory)
-        } else {
-            unlink(rescuePath)
+    /// Puts a new file, which has `kept` readings and these gaps, in the place of the one that is there.
+    private mutating func adopt(
+        _ new: String, _ kept: Int64, _ gaps: [Gap], _ reason: String
+    ) throws(SpoolError) {
+        try setAside(reason)
+        guard rename(new, path) == 0 else { throw failure("rename", new) }
+        SpoolFolder.sync(directory)
+        mending?.kept = kept
+        mending?.gaps = gaps
+    }
+
+    /// A rescue that was whole before it could take its place takes it now: nobody has written to the damaged file since.
+    /// Any other is in nobody's way.
+    private mutating func adoptRescue() throws(SpoolError) {
+        unlink(Self.copyPath(in: directory))
+        let saved = Self.savedPath(in: directory)
+        if File.exists(saved) {
+            // Whatever is wrong with it, it is looked at, and mended, in its place.
+            let kept = (try? Connection(saved, .read, busyTimeout: .zero)).flatMap { try? Self.readings(in: $0) }
+            try adopt(saved, kept ?? 0, [], "\(path) was removed or replaced while it was in use, and is made anew")
         }
+        guard File.exists(rescuePath) else { return }
+        guard let (kept, gaps) = try? wholeRescue() else {
+            unlink(rescuePath)
+            return
+        }
+        try adopt(rescuePath, kept, gaps, "\(path) was damaged; mending it was cut short")
+    }
+
+    /// What a rescue holds that is whole; throws where it is not.
+    private func wholeRescue() throws(SpoolError) -> (kept: Int64, gaps: [Gap]) {
+        let connection = try Connection(rescuePath, .read, busyTimeout: .zero)
+        defer { connection.close() }
+        // The mark is what is written last: see Salvage.
+        guard try connection.integer("PRAGMA application_id") == Schema.application else {
+            throw connection.damaged("it was cut short")
+        }
+        return (try Self.readings(in: connection), try Archive(connection).gaps(atMost: 100))
+    }
+
+    /// Readings that a file has.
+    private static func readings(in connection: Connection) throws(SpoolError) -> Int64 {
+        try connection.integer("SELECT sum(count & 65535) FROM chunk") ?? 0
     }
 
     /// Gives the file and its log another name.
     private mutating func setAside(_ reason: String) throws(SpoolError) {
+        // What was begun before the power went, the log first, is gone on with under the same number.
         var number = 1
-        while ["", "-wal"].contains(where: { File.exists(directory + "/parthe.damaged-\(number)" + $0) }) {
-            number += 1
+        func isTaken(_ suffix: String) -> Bool {
+            File.exists(directory + "/parthe.damaged-\(number)" + suffix)
+                && (suffix.isEmpty || File.exists(path + suffix))
         }
+        while ["", "-wal"].contains(where: isTaken) { number += 1 }
         let aside = directory + "/parthe.damaged-\(number)"
         for suffix in ["-wal", "-shm", ""] where File.exists(path + suffix) {
             guard rename(path + suffix, aside + suffix) == 0 else { throw failure("rename", path + suffix) }
         }
         SpoolFolder.sync(directory)
-        mending = SpoolMending(reason: reason, aside: aside, kept: 0, gaps: [])
+        // A file that was gone, or was moved before the power went, is not there under this number.
+        let isThere = ["", "-wal"].contains { File.exists(aside + $0) }
+        mending = SpoolMending(reason: reason, aside: isThere ? aside : nil, kept: 0, gaps: [])
     }
 
     private func failure(_ operation: String, _ path: String) -> SpoolError {
-        SpoolError(
-            errno == EROFS ? .readOnly : .inaccessible, operation: operation, path: path,
-            detail: PosixError.text(errno), errno: errno)
+        SpoolError(errno: errno, operation: operation, path: path)
     }
 
     // MARK: - The end
@@ -223,26 +262,32 @@ struct SpoolOpening {
             }
             expected = chunk.header.last + 1
         }
+        var end: Gap?
         if let sidecar, sidecar.next > next {
-            gaps.append(
-                Gap(
-                    first: next, last: sidecar.ceiling - 1, count: sidecar.next - next, most: sidecar.ceiling - next,
-                    reason: "the end of the spool's log was damaged", noted: 0))
+            end = Gap(
+                first: next, last: sidecar.ceiling - 1, count: sidecar.next - next, most: sidecar.ceiling - next,
+                reason: "the end of the spool's log was damaged", noted: 0)
             row.next = sidecar.ceiling
         }
         let totals = try lateTotals(remains?.rows, sidecar, connection)
-        guard !added.isEmpty || !gaps.isEmpty || !totals.isEmpty else { return }
-        row.damaged += gaps.reduce(0) { $0 + $1.count }
+        guard !added.isEmpty || !gaps.isEmpty || end != nil || !totals.isEmpty else { return }
+        row.damaged += gaps.reduce(0) { $0 + $1.count } + (end?.count ?? 0)
         let new = row
         try connection.transaction { () throws(SpoolError) in
             try add(added, remains?.rows, connection)
+            if var gap = end {
+                gap.earliest = try newest.flatMap { chunk throws(SpoolError) in
+                    try archive.timestamp(of: chunk.latest, in: chunk)?.milliseconds
+                }
+                gaps.append(gap)
+            }
             for gap in gaps { try gap.write(to: connection) }
             for total in totals { try connection.write(total, to: .memory) }
             if new != before { try new.write(to: connection) }
         }
         guard !gaps.isEmpty else { return }
         mending = mending ?? SpoolMending(reason: "the end of the spool's log was damaged", kept: 0, gaps: [])
-        mending?.kept += added.reduce(0) { $0 + $1.header.count }
+        mending?.kept = try Self.readings(in: connection)
         mending?.gaps += gaps
     }
 

@@ -34,8 +34,12 @@ public struct SpoolSurvey: Sendable {
     public var waiting: Duration
     /// What comes in; nil where less than a minute was recorded.
     public var rate: SpoolRate?
+    /// The number that the next reading gets.
+    public var next: Int64
     /// Gaps that are listed.
     public var gaps: [Gap]
+    /// Readings that thinning took away, and of which means and edges that are held tell.
+    public var thinnedAway: Int64
     /// Refused readings that are kept.
     public var quarantineKept: Int64
 }
@@ -43,6 +47,8 @@ public struct SpoolSurvey: Sendable {
 extension SpoolReader {
     /// So much running time is looked at for what comes in.
     static let rateWindow = Duration.seconds(6 * 3600)
+    /// What is shorter is no time without an agent.
+    static let leastPause = Duration.seconds(60)
     /// Less says nothing.
     static let leastRateWindow = Duration.seconds(60)
     /// So many of the newest readings say which point brings how many.
@@ -59,11 +65,9 @@ extension SpoolReader {
             if let oldest, let newest {
                 let through =
                     count.uplinks.map { $0.settledThrough(from: oldest.sequence) }.min() ?? newest.sequence - 1
-                if through >= oldest.sequence, let last = try archive.header(through: min(through, newest.sequence - 1))
-                {
-                    history = max(0, last.stored - oldest.stored)
-                }
                 unsettled = try archive.header(from: through + 1)
+                history = try archive.bytes(
+                    of: History.runs(from: oldest, before: newest, uplinks: count.uplinks, count.vacancies))
             }
             let pages = try connection.integer("PRAGMA page_count") ?? 0
             let free = try connection.integer("PRAGMA freelist_count") ?? 0
@@ -80,9 +84,17 @@ extension SpoolReader {
             if let unsettled, let newest { waiting = try runningTime(of: newest) - runningTime(of: unsettled) }
             return SpoolSurvey(
                 statistics: count.statistics, fill: fill, overheadBytes: overhead,
-                waiting: .nanoseconds(max(0, waiting)), rate: try rate(count.gaps), gaps: count.gaps,
+                waiting: .nanoseconds(max(0, waiting)), rate: try rate(count.gaps),
+                next: max(count.statistics.committed + 1, try SpoolRow.read(from: connection).next), gaps: count.gaps,
+                thinnedAway: try thinnedAway(),
                 quarantineKept: try quarantineCounts().kept)
         }
+    }
+
+    private func thinnedAway() throws(SpoolError) -> Int64 {
+        var sum: Int64 = 0
+        try archive.thinned { if !$0.isEmptied { sum += $0.removed } }
+        return sum
     }
 
     private func runningTime(of chunk: ChunkHeader) throws(SpoolError) -> Int64 {
@@ -99,7 +111,8 @@ extension SpoolReader {
         guard let first = try archive.header(from: max(oldest.sequence, start)), first.sequence < newest.sequence else {
             return nil
         }
-        let time = end - (try source.runningTime(of: first))
+        let pauses = try pauses(behind: first)
+        let time = try end - source.runningTime(of: first) - pauses.reduce(0) { $0 + $1.length }
         guard time >= Self.leastRateWindow.wholeNanoseconds else { return nil }
         // Numbers that damage left out were never given to a reading, or not for sure.
         let left = gaps.filter {
@@ -110,13 +123,32 @@ extension SpoolReader {
         let bytes = newest.stored - first.stored
         guard readings > 0, bytes > 0 else { return nil }
         let seconds = Double(time) / 1e9
-        let sample = try sample(from: first, newest: newest, source)
+        let sample = try sample(from: first, newest: newest, source, pauses)
         let chunks = max(1, Double(readings) / max(1, sample.readingsPerChunk))
         let body = Double(bytes) / chunks
         return SpoolRate(
             readings: Double(readings) / seconds,
             bytes: chunks * Self.fileBytes(ofBody: body, beside: newest) / seconds,
             over: .nanoseconds(time), points: sample.points)
+    }
+
+    /// Running time in which no agent ran, by the chunk that follows, as far as chunks tell: what is far longer than they
+    /// usually are apart. A row that says nonsense is left out: this only has to be about right.
+    private func pauses(behind first: ChunkHeader) throws(SpoolError) -> [(before: Int64, length: Int64)] {
+        var pauses: [(before: Int64, length: Int64)] = []
+        var before = first
+        try archive.anyHeaders(from: first.last + 1) { header in
+            guard header.isSound else { return true }
+            if header.boot == before.boot, header.level == 0, before.level == 0 {
+                pauses.append((header.sequence, max(0, header.earliest - before.latest)))
+            }
+            before = header
+            return true
+        }
+        guard !pauses.isEmpty else { return [] }
+        let usual = pauses.map(\.length).sorted()[pauses.count / 2]
+        let least = max(Self.leastPause.wholeNanoseconds, 5 * usual)
+        return pauses.filter { $0.length > least }.map { ($0.before, $0.length - usual) }
     }
 
     private struct Sample {
@@ -126,10 +158,15 @@ extension SpoolReader {
 
     /// What came of which point in the newest chunks.
     private func sample(
-        from first: ChunkHeader, newest: ChunkHeader, _ source: ChunkSource
+        from first: ChunkHeader, newest: ChunkHeader, _ source: ChunkSource,
+        _ pauses: [(before: Int64, length: Int64)]
     ) throws(SpoolError) -> Sample {
-        let rows = try source.rows(
+        var rows = try source.rows(
             from: max(first.last + 1, newest.last - Self.sampledReadings + 1), readings: Self.sampledReadings)
+        // What was emptied says nothing.
+        if let emptied = rows.lastIndex(where: { $0.isSound && $0.header.isEmptied }) {
+            rows.removeSubrange(...emptied)
+        }
         guard let start = rows.first?.header, start.isSound else { return Sample() }
         var seen: [PointID: (readings: Int, changes: Int, last: Value)] = [:]
         var (chunks, count) = (0, Int64(0))
@@ -148,7 +185,9 @@ extension SpoolReader {
         }
         // From the end of the chunk before: its readings are those since then.
         let before = try archive.header(through: start.sequence - 1) ?? start
-        let seconds = Double(try source.runningTime(of: newest) - source.runningTime(of: before)) / 1e9
+        let paused = pauses.reduce(0) { $0 + ($1.before > before.sequence ? $1.length : 0) }
+        let time = try source.runningTime(of: newest) - source.runningTime(of: before) - paused
+        let seconds = Double(time) / 1e9
         guard seconds > 0, chunks > 0 else { return Sample() }
         var points: [SpoolRate.Point] = []
         for (point, sum) in seen where Int(point.rawValue) <= source.keys.count {

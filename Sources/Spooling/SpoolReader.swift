@@ -13,9 +13,15 @@ public final class SpoolReader {
     init(file path: String) throws(SpoolError) {
         if let obstacle = File.obstacle(path) {
             let isMissing = [ENOENT, ENOTDIR].contains(obstacle.code)
+            var detail = PosixError.text(obstacle.code)
+            if isMissing {
+                let beside = Sidecar.read(in: SpoolFolder.folder(of: path))
+                detail =
+                    beside.map { "the spool's file is gone; the one beside it knows of numbers up to \($0.next - 1)" }
+                    ?? "there is no spool"
+            }
             throw SpoolError(
-                isMissing ? .missing : .unreadable, operation: "open", path: path,
-                detail: isMissing ? "there is no spool" : PosixError.text(obstacle.code), errno: obstacle.code)
+                isMissing ? .missing : .unreadable, operation: "open", path: path, detail: detail, errno: obstacle.code)
         }
         do throws(SpoolError) {
             archive = Archive(try Schema.openForReading(path))
@@ -67,6 +73,7 @@ public final class SpoolReader {
         var statistics: SpoolStatistics
         var uplinks: [Progress]
         var gaps: [Gap]
+        var vacancies: Vacancies
     }
 
     /// Counts what the file holds. Numbers that thinning took away, and those of gaps, have no reading.
@@ -78,32 +85,15 @@ public final class SpoolReader {
             uplinks.append(Progress(id: row[0].integer, name: row[1].text, spans: spans))
             return true
         }
-        let thinned = try archive.thinned()
-        let gaps = try archive.gaps(atMost: .max)
-        var statistics = try archive.statistics(uplinks, try SpoolRow.read(from: connection), thinned: thinned)
-        let numbers = oldest...max(oldest, statistics.committed)
-        let absent =
-            thinned.map { $0.last - $0.removed + 1...$0.last }
-            + gaps.filter { $0.first >= 1 && $0.first <= $0.last }.map { $0.first...$0.last }
-        let isEmpty = statistics.committed < oldest
-        statistics.held = isEmpty ? 0 : numbers.count(without: absent)
+        let vacancies = try archive.vacancies(from: oldest)
+        var statistics = try archive.statistics(try SpoolRow.read(from: connection), vacancies)
+        let last = statistics.committed
         for uplink in uplinks {
-            let settled = uplink.spans.filter { $0.state == .settled }.map { $0.first...$0.last }
-            statistics.undelivered[uplink.name] = isEmpty ? 0 : numbers.count(without: absent + settled)
+            statistics.undelivered[uplink.name] =
+                oldest <= last ? vacancies.all.count(outside: uplink.settled, in: oldest...last) : 0
         }
-        return Count(statistics: statistics, uplinks: uplinks, gaps: gaps)
-    }
-}
-
-extension ClosedRange<Int64> {
-    /// How many of its numbers are in none of `others`.
-    func count(without others: [ClosedRange]) -> Int64 {
-        var (count, next) = (Int64(0), lowerBound)
-        for other in others.sorted(by: { $0.lowerBound < $1.lowerBound }) where other.lowerBound <= upperBound {
-            count += Swift.max(0, other.lowerBound - next)
-            next = Swift.max(next, other.upperBound + 1)
-        }
-        return count + Swift.max(0, upperBound - next + 1)
+        return Count(
+            statistics: statistics, uplinks: uplinks, gaps: try archive.gaps(atMost: .max), vacancies: vacancies)
     }
 }
 

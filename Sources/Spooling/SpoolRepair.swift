@@ -37,8 +37,7 @@ extension SpoolStore {
         let opened = try SpoolOpening.open(
             directory, maximumBytes: SpoolSettings().maximumBytes,
             suspicion: SpoolError(.damaged, operation: "repair", path: path, detail: reason))
-        guard var mending = opened.mending else { preconditionFailure("a repair that mends nothing") }
-        if let aside = mending.aside, !File.exists(aside), !File.exists(aside + "-wal") { mending.aside = nil }
+        guard let mending = opened.mending else { preconditionFailure("a repair that mends nothing") }
         try note(mending, opened.connection)
         opened.connection.close()
         SpoolFolder.adopt(path, like: mending.aside ?? directory, in: directory)
@@ -71,14 +70,14 @@ extension SpoolStore {
 
     /// The agent, and whoever asks it, shall know of it.
     private static func note(_ mending: SpoolMending, _ connection: Connection) throws(SpoolError) {
-        let archive = Archive(connection)
-        let newest = try archive.header(through: .max)
-        let boot = try archive.lastBoot()?.number
+        let now = BootClock.now
+        let place = try Archive(connection).place(of: BootClock.offset.timestamp(of: now))
         let id = (try connection.integer("SELECT max(id) FROM event") ?? 0) + 1
         try connection.transaction { () throws(SpoolError) in
             try connection.write(
                 [
-                    .integer(id), .integer(newest?.boot ?? boot ?? 1), .integer(newest?.latest ?? 0), .text("spool"),
+                    .integer(id), .integer(place?.boot ?? 1), .integer(place?.instant ?? now.nanoseconds),
+                    .text("spool"),
                     .text("spool-mended"), .text(mending.text + ", by hand"),
                 ], to: .event)
         }
@@ -117,7 +116,7 @@ extension SpoolReader {
         defer { umask(mask) }
         let report: Salvage.Report
         do throws(SpoolError) {
-            report = try Salvage.rescue(from: path, sidecar: sidecar, into: copy)
+            report = try Salvage.rescue(from: path, sidecar: sidecar, into: copy, isForLooking: true)
         } catch {
             guard error.code == .inaccessible || error.code == .noSpace else { throw error }
             var error = error

@@ -74,7 +74,7 @@ public struct AuditLine: Hashable, Sendable {
     public var first: Timestamp?
     /// The latest.
     public var last: Timestamp?
-    /// Readings that are committed but were not leased yet: their times are still open.
+    /// Readings that are committed and whose times are still open: neither they nor newer ones were leased yet.
     public var unfrozen: UInt64
 
     /// A line with every property given.

@@ -15,12 +15,12 @@ extension SpoolStore {
 
     /// The same with what has to be remembered and what happened; a full spool takes these all the same.
     ///
-    /// - Parameter wanted: how many readings the uplinks want that wait for some. They get them in the same transaction: a
-    ///   mark that goes with its readings costs no commit of its own.
+    /// - Parameter wanted: what the uplinks want that wait for readings. They get them in the same transaction: a mark that
+    ///   goes with its readings costs no commit of its own.
     /// - Returns: their leases, of which each is durable.
     @discardableResult
     public func append(
-        _ content: Intake.Content, leasing wanted: [String: Int] = [:]
+        _ content: Intake.Content, leasing wanted: [String: LeaseRequest] = [:]
     ) throws(SpoolError) -> [Lease] {
         let readings = content.readings
         try check(readings)
@@ -52,10 +52,10 @@ extension SpoolStore {
     }
 
     /// Leases what has just been written, with marks and times in the same transaction.
-    private func leaseAhead(_ wanted: [String: Int]) throws(SpoolError) -> [Lease] {
+    private func leaseAhead(_ wanted: [String: LeaseRequest]) throws(SpoolError) -> [Lease] {
         // An uplink whose lease fails asks for it itself, and learns why; the readings are committed all the same.
-        let leases = wanted.sorted { $0.key < $1.key }.compactMap { name, readings in
-            try? lease(uplink: name, maximumReadings: readings)
+        let leases = wanted.sorted { $0.key < $1.key }.compactMap { name, request in
+            try? lease(uplink: name, maximumReadings: request.maximumReadings, from: request.end)
         }
         for uplink in state.uplinks where uplink.isDirty { try write(uplink) }
         try writeTimes()
@@ -82,11 +82,23 @@ extension SpoolStore {
         for gap in state.gaps { try write(gap) }
     }
 
-    /// Lists a gap and counts its readings, once.
+    /// Lists a gap and counts its readings, once: what of it is listed already is left out.
     func write(_ gap: Gap) throws(SpoolError) {
-        if try connection.row(.gap, "WHERE first = ?", gap.first) != nil { return }
-        try gap.write(to: connection)
-        state.row.damaged += gap.count
+        var rest: [Gap] = []
+        var next = gap.first
+        try connection.rows(.gap, "WHERE first <= ? AND last >= ? ORDER BY first", gap.last, gap.first) {
+            (row) throws(SpoolError) in
+            let listed = Gap(row)
+            if let part = gap.part(next, through: listed.first - 1) { rest.append(part) }
+            next = max(next, listed.last + 1)
+            return true
+        }
+        if let part = gap.part(next, through: gap.last) { rest.append(part) }
+        state.vacancies.add(gap)
+        for part in rest {
+            try part.write(to: connection)
+            state.row.damaged += part.count
+        }
         let delete = try connection.statement(
             "DELETE FROM gap WHERE first <= (SELECT first FROM gap ORDER BY first DESC LIMIT 1 OFFSET ?)")
         delete.bind(Self.maximumQuarantined)
@@ -159,12 +171,17 @@ extension SpoolStore {
             sequence: state.nextSequence, counts: Int64(readings.count), boot: state.boot.number, earliest: earliest,
             latest: latest, stored: (state.newest?.stored ?? 0) + Int64(encoder.writer.bytes.count) + 4)
         encoder.seal(header)
-        let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
-        insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
-        try Self.run(insert, blob: encoder.writer.bytes, at: 7)
+        try insert(header, encoder.writer.bytes)
         try writeRemarks(on: readings, from: header.sequence)
         state.newest = header
         if state.oldest == nil { state.oldest = header }
+    }
+
+    /// Writes a chunk's row.
+    func insert(_ header: ChunkHeader, _ sealed: [UInt8]) throws(SpoolError) {
+        let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
+        insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
+        try Self.run(insert, blob: sealed, at: 7)
     }
 
     func writeShape(_ number: Int) throws(SpoolError) {

@@ -23,34 +23,35 @@ extension SpoolStore {
 
         /// The middle, or what comes nearest.
         var offset: Int64 {
-            var middle = low ?? high ?? floor ?? 0
+            // A first boot before one that nothing stands behind has no bound at all: it was before that one.
+            var middle = low ?? high ?? floor ?? ceiling ?? 0
             if let low, let high, high > low { middle = low / 2 + high / 2 }
             return max(min(middle, ceiling ?? .max), floor ?? .min)
         }
     }
 
-    /// Gives chunks of a boot that never knew its time one between its bounds.
-    func freezeBetweenBounds(_ chunks: ArraySlice<ChunkHeader>, _ boot: Boot) throws(SpoolError) {
-        guard let first = chunks.first else { return }
-        let before = try rangeBefore(first.sequence)
+    /// Gives a stretch of a boot that never knew its time one between its bounds.
+    func freezeBetweenBounds(_ stretch: Stretch, _ boot: Boot) throws(SpoolError) {
+        let before = try rangeBefore(stretch.first)
         var range = FrozenRange(boot: boot.number, offset: 0, doubt: .neverKnown)
         if let before, before.boot == boot.number, before.doubt == .neverKnown {
             (range.offset, range.low, range.high) = (before.offset, before.low, before.high)
         } else {
-            let bounds = try bounds(of: boot, from: first, after: before)
+            let bounds = try bounds(of: boot, from: stretch.earliest, after: before)
             (range.offset, range.low, range.high) = (bounds.offset, bounds.low, bounds.high)
             // Then an earlier clock was ahead; that the next boot came later is sure all the same.
             if let low = bounds.low, let high = bounds.high, low > high { range.low = nil }
         }
-        try add(range, to: chunks, after: before, boot)
+        try add(range, to: stretch, after: before, boot)
     }
 
-    /// The bounds of a boot whose chunks from `chunk` on have no times yet; `before` is the range before them.
+    /// The bounds of a boot whose readings from the instant `earliest` on have no times yet; `before` is the range before
+    /// them.
     func bounds(
-        of boot: Boot, from chunk: ChunkHeader, after before: FrozenRange?
+        of boot: Boot, from earliest: Int64, after before: FrozenRange?
     ) throws(SpoolError) -> Bounds {
         var bounds = Bounds(low: boot.least)
-        if let before { bounds.floor = (before.latest + 1) * 1_000_000 - chunk.earliest }
+        if let before { bounds.floor = (before.latest + 1) * 1_000_000 - earliest }
         guard let next = try nextKnown(after: boot.number) else { return bounds }
         // From the next boot back to this one: each must have ended before the one behind it began.
         var between: Int64 = 0

@@ -4,10 +4,12 @@ extension SpoolStore {
     /// The next window of readings for an uplink, or nil when nothing waits for it.
     ///
     /// Windows that may have been sent by an earlier run come first, exactly as they were, and are unclear. Then follow
-    /// whole chunks in sequence order, up to `maximumReadings` readings but at least one chunk. The phenomenon times of
-    /// chunks that were never leased before are frozen with what their boot knew of the time (`know(_:)`); chunks whose
-    /// time may still come are passed over. Send nothing before `isDurable(_:)`.
-    public func lease(uplink name: String, maximumReadings: Int) throws(SpoolError) -> Lease? {
+    /// whole chunks, from the oldest on or from the newest back, up to `maximumReadings` readings but at least one chunk.
+    /// Their phenomenon times, and those of what is older, are frozen with what their boot knew of the time (`know(_:)`);
+    /// chunks whose time may still come are passed over. Send nothing before `isDurable(_:)`.
+    public func lease(
+        uplink name: String, maximumReadings: Int, from end: LeaseEnd = .oldest
+    ) throws(SpoolError) -> Lease? {
         guard let index = state.uplinks.firstIndex(where: { $0.name == name }) else {
             throw failure(.unknownUplink, "lease readings", "uplink \(name) is not one of this spool's")
         }
@@ -21,28 +23,20 @@ extension SpoolStore {
             state.uplinks[index].settle(span.lease)
         }
         let limit = Int64(min(max(1, maximumReadings), Self.maximumLeaseReadings))
-        var start = state.oldestSequence
-        while true {
-            let free = state.uplinks[index].free(from: start)
-            if let chunk = try archive.wholeHeader(from: free.first), try waits(chunk) {
-                guard let next = try firstSequence(behindWaiting: chunk.boot), next > chunk.sequence else { return nil }
-                start = next
-                continue
-            }
-            guard let window = try nextWindow(free, limit: limit) else { return nil }
-            let last = window.chunks[try freeze(window.chunks) - 1].last
+        while let window = try nextWindow(of: state.uplinks[index], from: end, limit: limit) {
             // Those that are listed as missing already are listed once.
-            state.gaps += window.holes.filter { $0.last < last }
-            let readings = try read(window.first, through: last)
+            state.gaps += window.holes
+            let readings = try read(window.first, through: window.last)
             guard !readings.isEmpty else {
-                state.uplinks[index].skip(window.first, through: last)
+                state.uplinks[index].skip(window.first, through: window.last)
                 continue
             }
             let id = makeLease()
-            state.uplinks[index].take(window.first, through: last, as: id)
+            state.uplinks[index].take(window.first, through: window.last, as: id)
             let isDoubtful = window.first <= state.uplinks[index].doubtful
             return Lease(id: id, uplink: name, readings: readings, isUnclear: isDoubtful)
         }
+        return nil
     }
 
     /// Whether a lease's mark is committed: only then may its readings be sent, because only then does a restart know
@@ -106,34 +100,6 @@ extension SpoolStore {
         failure(.notHeld, operation, "lease \(lease.rawValue) is not held: it was settled or released, or never given")
     }
 
-    // MARK: Windows
-
-    /// Whole chunks that no span covers, and the first sequence number that a lease of them covers.
-    private struct Window {
-        var first: Int64
-        var chunks: [ChunkHeader]
-        /// Numbers before and between them that no chunk has any more.
-        var holes: [Gap]
-    }
-
-    private func nextWindow(_ free: (first: Int64, last: Int64), limit: Int64) throws(SpoolError) -> Window? {
-        guard free.first < state.nextSequence else { return nil }
-        var chunks: [ChunkHeader] = []
-        var count: Int64 = 0
-        var holes: [Gap] = []
-        var expected = free.first
-        try archive.wholeHeaders(from: free.first) { (header) throws(SpoolError) in
-            guard header.last <= free.last, chunks.isEmpty || count + header.count <= limit else { return false }
-            if header.sequence > expected { holes.append(hole(expected, before: header)) }
-            expected = header.last + 1
-            chunks.append(header)
-            count += header.count
-            return count < limit
-        }
-        // Numbers that no chunk has any more are covered along with the next chunk, so that they hold nothing up.
-        return chunks.isEmpty ? nil : Window(first: free.first, chunks: chunks, holes: holes)
-    }
-
     /// The readings of the chunks in a range, with their frozen times. A damaged chunk is left out and counted.
     private func read(_ first: Int64, through last: Int64) throws(SpoolError) -> [SpooledReading] {
         var headers: [ChunkHeader] = []
@@ -169,14 +135,6 @@ extension SpoolStore {
         }
         try addRemarks(to: &readings)
         return readings
-    }
-
-    /// The gap from a number to the chunk behind it.
-    func hole(_ first: Int64, before next: ChunkHeader) -> Gap {
-        Gap(
-            first: first, last: next.sequence - 1, count: next.sequence - first,
-            latest: (try? archive.timestamp(of: next.earliest, in: next))??.milliseconds,
-            reason: "the spool's file was damaged", noted: state.now)
     }
 
     /// The gap that a chunk leaves which cannot be read back, though its checksum fits.

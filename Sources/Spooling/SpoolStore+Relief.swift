@@ -14,12 +14,9 @@ extension SpoolStore {
         let free = try connection.integer("PRAGMA freelist_count") ?? 0
         let log = SpoolFolder.size(connection.path + "-wal")
         let usual = max(log, Schema.logBytes(maximumBytes: settings.maximumBytes))
-        var history: Int64 = 0
-        if let oldest = state.oldest, let through = deletableThrough(from: oldest) {
-            history = (try archive.header(through: through)?.stored ?? oldest.stored) - oldest.stored
-        }
+        let settled = try archive.bytes(of: history)
         return SpoolFill(
-            used: max(0, (pages - free) * Schema.pageSize + usual + Self.reservedBytes - history),
+            used: max(0, (pages - free) * Schema.pageSize + usual + Self.reservedBytes - settled),
             file: pages * Schema.pageSize + log,
             limit: settings.maximumBytes, free: SpoolFolder.free(directory), floor: settings.freeBytes)
     }
@@ -60,6 +57,7 @@ extension SpoolStore {
         let minute = likelyOffset
         let current = minute.timestamp(of: Instant(nanoseconds: newest.latest)).milliseconds / 60_000
         var (stretch, boot, expected) = (0, Int64(0), Int64(0))
+        var times: FrozenRange?
         try archive.headers(from: firstUnsettled) { (header) throws(SpoolError) in
             guard header.sequence < newest.sequence else { return false }
             // The minute that is not over belongs together.
@@ -71,6 +69,13 @@ extension SpoolStore {
             }
             if header.boot != boot || header.sequence != expected { stretch += 1 }
             (boot, expected) = (header.boot, header.last + 1)
+            // What is thinned together gets its times together, so they have to have the same already.
+            if times?.contains(header.sequence) != true {
+                let isOpen = header.sequence > state.lastRange?.last ?? 0
+                let own = isOpen ? nil : try range(of: header.sequence)
+                if own != times { stretch += 1 }
+                times = own
+            }
             return search.look(
                 at: WaitingChunk(
                     first: SequenceNumber(rawValue: header.sequence), last: SequenceNumber(rawValue: header.last),
@@ -93,7 +98,7 @@ extension SpoolStore {
             let isLacking = state.uplinks.contains { uplink in
                 !uplink.spans.contains { $0.first <= header.sequence && header.last <= $0.last }
             }
-            guard !isOut, isLacking else { return true }
+            guard !isOut, isLacking, !header.isEmptied else { return true }
             found = .drop(
                 first: SequenceNumber(rawValue: header.sequence), last: SequenceNumber(rawValue: header.last))
             return false
@@ -108,9 +113,9 @@ extension SpoolStore {
     }
 
     private func isWaiting(_ chunk: ChunkHeader) -> Bool {
-        !state.uplinks.contains { uplink in
-            uplink.spans.contains { $0.first <= chunk.last && chunk.sequence <= $0.last }
-        }
+        func touches(_ span: Progress.Span) -> Bool { span.first <= chunk.last && chunk.sequence <= span.last }
+        return !chunk.isEmptied && !state.uplinks.contains { $0.spans.contains(where: touches) }
+            && !state.absent.contains(where: touches)
     }
 
     // MARK: - Thinning
@@ -124,9 +129,16 @@ extension SpoolStore {
             headers.append(header)
             return true
         }
+        if headers.reduce(0, { $0 + $1.last - $1.sequence + 1 }) < last - first + 1 {
+            try setAsideDamaged(first, through: last)
+        }
         guard let end = headers.last else {
             // Nothing of it can be read: its numbers become a hole, which the next lease lists.
             return try delete(first, through: last)
+        }
+        for hole in holes(between: headers, from: first) { try write(hole) }
+        if end.last < last, let next = try archive.wholeHeader(from: last + 1) ?? state.newest {
+            try write(hole(end.last + 1, through: last, before: next))
         }
         var clock = likelyOffset
         if end.boot != state.boot.number, let boot = try archive.boot(end.boot) {
@@ -143,6 +155,29 @@ extension SpoolStore {
         try delete(first, through: last)
         guard !kept.isEmpty else { return }
         try write(kept, standingFor: first...last, boot: end.boot, level: level, stored: end.stored)
+        try moveGaps(toEndOf: first...last)
+    }
+
+    /// Gives gaps the last numbers of a run that is thinned: what is kept is numbered anew from its first.
+    private func moveGaps(toEndOf numbers: ClosedRange<Int64>) throws(SpoolError) {
+        var gaps: [Gap] = []
+        try connection.rows(
+            .gap, "WHERE first >= ? AND last <= ? ORDER BY first DESC", numbers.lowerBound, numbers.upperBound
+        ) { (row) throws(SpoolError) in
+            gaps.append(Gap(row))
+            return true
+        }
+        let delete = try connection.statement("DELETE FROM gap WHERE first = ?")
+        for gap in gaps {
+            delete.bind(gap.first)
+            try delete.run("move gaps")
+        }
+        var last = numbers.upperBound
+        for var gap in gaps {
+            (gap.first, gap.last) = (last - (gap.last - gap.first), last)
+            last = gap.first - 1
+            try gap.write(to: connection)
+        }
     }
 
     /// A chunk's readings, with their remarks; none where it cannot be decoded, which is a gap then.
@@ -193,17 +228,12 @@ extension SpoolStore {
             pieces[index].header.stored = max(0, total)
             total -= Int64(pieces[index].body.count) + 4
         }
-        let insert = try connection.statement("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)")
         for piece in pieces {
-            let header = piece.header
-            insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
-            try Self.run(insert, blob: ChunkEncoder.sealed(piece.body, header), at: 7)
-            try writeRemarks(on: piece.readings, from: header.sequence)
+            try insert(piece.header, ChunkEncoder.sealed(piece.body, piece.header))
+            try writeRemarks(on: piece.readings, from: piece.header.sequence)
         }
         guard let end = pieces.last?.header, let start = pieces.first?.header else { return }
-        if end.removed > 0 {
-            state.thinned.append(State.Thinned(first: end.sequence, last: end.last, removed: end.removed))
-        }
+        state.vacancies.add(end)
         if state.oldest == nil || state.oldest?.sequence ?? 0 >= start.sequence { state.oldest = start }
     }
 
@@ -233,19 +263,21 @@ extension SpoolStore {
         }
         try gap.write(to: connection)
         try delete(first, through: last)
+        state.vacancies.add(gap)
         for index in state.uplinks.indices { state.uplinks[index].pass(over: first, through: last) }
     }
 
     /// Why readings are missing that were dropped.
     static let dropReason = "the spool was full"
 
-    private func delete(_ first: Int64, through last: Int64) throws(SpoolError) {
+    /// Deletes the chunks of a range of numbers, and what belongs to them alone.
+    func delete(_ first: Int64, through last: Int64) throws(SpoolError) {
         for table in ["chunk", "remark"] {
             let delete = try connection.statement("DELETE FROM \(table) WHERE sequence BETWEEN ? AND ?")
             delete.bind(first, last)
             try delete.run("make room")
         }
-        state.thinned.removeAll { first <= $0.first && $0.last <= last }
+        state.vacancies.remove(first...last)
         if let oldest = state.oldest, (first...last).contains(oldest.sequence) {
             state.oldest = try archive.header(from: last + 1)
         }

@@ -29,8 +29,8 @@ extension SpoolStore {
         /// This boot; in the file once `bootIsStored`.
         var boot: Boot
         var bootIsStored: Bool
-        /// Chunks that stand for more numbers than they have readings.
-        var thinned: [Thinned] = []
+        /// Numbers from the oldest chunk on that have no reading.
+        var vacancies = Vacancies()
         /// What the store was told of this boot's clock.
         var time = KnownTime()
         /// Whether the file does not have its history yet.
@@ -40,6 +40,8 @@ extension SpoolStore {
         var oldest: ChunkHeader?
         var newest: ChunkHeader?
         var uplinks: [Progress] = []
+        /// What uplinks have leased or settled that the configuration does not name now: they may come back.
+        var absent: [Progress.Span] = []
         /// The range given last.
         var lastRange: FrozenRange?
         /// Ranges that are not in the file yet, or not so.
@@ -60,23 +62,6 @@ extension SpoolStore {
             !pendingRanges.isEmpty || !quarantine.isEmpty || !gaps.isEmpty || !pendingBoots.isEmpty
                 || bootIsStored && (isTimeDirty || isBootDirty) || uplinks.contains(where: \.isDirty)
                 || row != storedRow
-        }
-
-        /// A chunk from which thinning took readings away.
-        struct Thinned: Hashable {
-            var first: Int64
-            var last: Int64
-            var removed: Int64
-        }
-
-        /// Readings that thinning took away and an uplink has not settled.
-        func removed(unsettledBy uplink: Progress) -> Int64 {
-            thinned.reduce(0) { sum, chunk in
-                let isSettled = uplink.spans.contains {
-                    $0.state == .settled && $0.first <= chunk.first && chunk.last <= $0.last
-                }
-                return isSettled ? sum : sum + chunk.removed
-            }
         }
 
         mutating func add(_ key: String) {
@@ -130,8 +115,11 @@ extension SpoolStore {
         let isSameBoot = last?.id == bootID && bootID != "unknown" && !bootID.isEmpty
         let fresh = Boot(
             number: (last?.number ?? 0) + 1, id: bootID, age: 0, offset: 0, low: try archive.leastOffsetOfNextBoot())
-        let row = try SpoolRow.read(from: archive.connection)
-        var state = State(row: row, storedRow: row, boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
+        let storedRow = try SpoolRow.read(from: archive.connection)
+        var row = storedRow
+        row.format = Schema.version
+        var state = State(
+            row: row, storedRow: storedRow, boot: isSameBoot ? last ?? fresh : fresh, bootIsStored: isSameBoot)
         if isSameBoot { state.time.history = try archive.clockHistory(of: state.boot) }
         state.stamp = try archive.connection.integer("SELECT max(stamp) FROM memory") ?? 0
         state.oldest = try archive.header(from: 0)
@@ -142,15 +130,15 @@ extension SpoolStore {
         for key in try archive.pointKeys() { state.add(key) }
         state.shapes = try archive.shapes(pointCount: state.keys.count)
         state.lastRange = try archive.frozenRange(through: .max)
-        state.thinned = try archive.thinned()
-        state.uplinks = try loadUplinks(
+        state.vacancies = try archive.vacancies(from: state.oldestSequence)
+        (state.uplinks, state.absent) = try loadUplinks(
             archive, names: uplinks, oldest: state.oldestSequence, newest: state.nextSequence - 1)
         return state
     }
 
     private static func loadUplinks(
         _ archive: Archive, names: [String], oldest: Int64, newest: Int64
-    ) throws(SpoolError) -> [Progress] {
+    ) throws(SpoolError) -> (uplinks: [Progress], absent: [Progress.Span]) {
         let connection = archive.connection
         var known: [[Cell]] = []
         try connection.rows(.uplink, "ORDER BY id") { (row) throws(SpoolError) in
@@ -174,7 +162,11 @@ extension SpoolStore {
                     id: row[0].integer, name: name, doubtful: row[3].integer,
                     spans: try archive.spans(of: row[0].integer, from: oldest)))
         }
-        return result
+        var absent: [Progress.Span] = []
+        for row in rows where !names.contains(row[1].text) {
+            absent += try archive.spans(of: row[0].integer, from: oldest)
+        }
+        return (result, absent)
     }
 
     /// The rows of the table `uplink` when the uplinks are those of `names`.

@@ -1,7 +1,7 @@
 internal import Metering
 
-// Which times readings get, and when. A reading's time is frozen at its first lease, with what its boot knew of the time
-// then: `KnownTime` for this boot, the table `clock` for those before. For boots that never knew it see
+// Which times readings get, and when. A reading's time is frozen at its first lease, or at that of a newer reading, with
+// what its boot knew of the time then: `KnownTime` for this boot, the table `clock` for those before. For boots that never knew it see
 // SpoolStore+Bounds.swift.
 
 extension SpoolStore {
@@ -28,7 +28,7 @@ extension SpoolStore {
         guard chunk.boot != state.boot.number else { return true }
         let boot = try boot(of: chunk)
         guard !boot.isKnown else { return false }
-        let bounds = try bounds(of: boot, from: chunk, after: try rangeBefore(chunk.sequence))
+        let bounds = try bounds(of: boot, from: chunk.earliest, after: try rangeBefore(chunk.sequence))
         return !bounds.isDecided && !bounds.isContradiction
     }
 
@@ -51,67 +51,101 @@ extension SpoolStore {
             }
             if !isForced, try waits(first) { break }
             let group = rest.prefix { $0.boot == first.boot }
-            try freeze(group: group, try boot(of: first))
+            try freeze(Stretch(group), try boot(of: first))
             rest = rest.dropFirst(group.count)
         }
         return chunks.count - rest.count
     }
 
-    /// Freezes chunks of one boot that have no times yet.
-    private func freeze(group: ArraySlice<ChunkHeader>, _ boot: Boot) throws(SpoolError) {
+    /// Freezes what is older than a chunk and neither has its times nor waits, so that the chunk can get its own: as if all
+    /// of that had been leased before it. It costs a look at some hundred chunks of each boot; at all of them only where a
+    /// clock was set back.
+    func freezeOlder(than end: ChunkHeader) throws(SpoolError) {
+        if try range(of: end.sequence) != nil { return }
+        var next = max(state.oldestSequence, (state.lastRange?.last ?? 0) + 1)
+        // Readings that were passed over, and get their times now, are older than what has them already.
+        if next > end.sequence { next = state.oldestSequence }
+        while let chunk = try archive.wholeHeader(from: next), chunk.sequence < end.sequence {
+            if let range = try range(of: chunk.sequence) {
+                next = range.last + 1
+                continue
+            }
+            let numbers = chunk.sequence...end.sequence - 1
+            let behind = try archive.firstWholeHeader(in: numbers) { $0.boot > chunk.boot }
+            let last = (behind?.sequence ?? end.sequence) - 1
+            if try !waits(chunk), let stretch = try stretch(from: chunk.sequence, through: last) {
+                try freeze(stretch, try boot(of: chunk))
+            }
+            next = last + 1
+        }
+    }
+
+    /// Freezes a stretch that has no times yet.
+    private func freeze(_ stretch: Stretch, _ boot: Boot) throws(SpoolError) {
         let isCurrent = boot.number == state.boot.number
         guard isCurrent ? state.time.readiness > .waiting : boot.isKnown else {
-            return try freezeBetweenBounds(group, boot)
+            return try freezeBetweenBounds(stretch, boot)
         }
         let history = isCurrent ? state.time.history : try archive.clockHistory(of: boot)
-        var rest = group
-        while let chunk = rest.first {
-            let offset = history.offset(at: Instant(nanoseconds: chunk.earliest))
-            let part = rest.prefix { history.offset(at: Instant(nanoseconds: $0.earliest)) == offset }
-            try freeze(part, boot, wanted: offset?.nanoseconds ?? boot.offset)
-            rest = rest.dropFirst(part.count)
+        func wanted(at instant: Int64) -> Int64 {
+            history.offset(at: Instant(nanoseconds: instant))?.nanoseconds ?? boot.offset
         }
-    }
-
-    /// Gives chunks of a boot that knew its time the offset that is `wanted`; as many as have to wait for that, because
-    /// such times were given before, the next better one.
-    private func freeze(_ chunks: ArraySlice<ChunkHeader>, _ boot: Boot, wanted: Int64) throws(SpoolError) {
-        var rest = chunks
-        while !rest.isEmpty {
-            let known = boot.number == state.boot.number ? state.boot : state.pendingBoots[boot.number] ?? boot
-            let choice = FrozenTimes.choose(
-                wanted: wanted, earliest: rest.reduce(Int64.max) { min($0, $1.earliest) }, boot: boot.number,
-                highest: known.highest, last: state.lastRange)
-            var range = FrozenRange(boot: boot.number, offset: choice.offset, doubt: boot.isKnown ? .none : .restored)
-            var part = rest
-            if choice.isRaised {
-                (range.doubt, range.low, range.high) = (.setBack, wanted, wanted)
-                var latest = Int64.min
-                part = rest.prefix { chunk in
-                    defer { latest = max(latest, chunk.latest) }
-                    return latest == .min || chunk.earliest + wanted <= latest + choice.offset + FrozenTimes.minimumStep
+        var rest = stretch
+        var moment = rest.earliest
+        // What comes before a leap second has another offset than what comes behind it.
+        for leap in history.leapSeconds.map(\.nanoseconds) where leap <= rest.latest {
+            if rest.earliest < leap {
+                guard let border = try archive.firstWholeHeader(in: rest.numbers, where: { $0.latest >= leap }) else {
+                    break
+                }
+                let parts = try split(rest, at: border.sequence)
+                if let behind = parts.1 {
+                    try freeze(parts.0, boot, wanted: wanted(at: moment))
+                    rest = behind
                 }
             }
+            moment = leap
+        }
+        try freeze(rest, boot, wanted: wanted(at: moment))
+    }
+
+    /// Gives a stretch of a boot that knew its time the offset that is `wanted`; as much of it as has to wait for that,
+    /// because such times were given before, the next better one.
+    private func freeze(_ stretch: Stretch, _ boot: Boot, wanted: Int64) throws(SpoolError) {
+        var rest: Stretch? = stretch
+        while var part = rest {
+            rest = nil
+            let known = boot.number == state.boot.number ? state.boot : state.pendingBoots[boot.number] ?? boot
+            if wanted < known.highest ?? .min, let earliest = try earliest(in: part.numbers) {
+                part.earliest = earliest
+            }
+            let choice = FrozenTimes.choose(
+                wanted: wanted, earliest: part.earliest, boot: boot.number, highest: known.highest,
+                last: state.lastRange)
+            var range = FrozenRange(boot: boot.number, offset: choice.offset, doubt: boot.isKnown ? .none : .restored)
+            if choice.isRaised {
+                (range.doubt, range.low, range.high) = (.setBack, wanted, wanted)
+                let pause = choice.offset - wanted + FrozenTimes.minimumStep
+                (part, rest) = try split(part, at: try endOfRaised(in: part, pause: pause))
+            }
             try add(range, to: part, after: state.lastRange, known)
-            rest = rest.dropFirst(part.count)
         }
     }
 
-    /// Gives chunks a range, which goes on with the one before if it can.
+    /// Gives a stretch a range, which goes on with the one before if it can.
     func add(
-        _ new: FrozenRange, to chunks: ArraySlice<ChunkHeader>, after before: FrozenRange?, _ boot: Boot
+        _ new: FrozenRange, to stretch: Stretch, after before: FrozenRange?, _ boot: Boot
     ) throws(SpoolError) {
-        guard let first = chunks.first?.sequence, let last = chunks.last?.last else { return }
-        let latest = Instant(nanoseconds: chunks.reduce(Int64.min) { max($0, $1.latest) })
         var range = new
-        range.first = first
+        range.first = stretch.first
         // What a damaged disk left may have times behind these already.
-        if let before, before.last < first, before.goesOn(with: range) { range.first = before.first }
-        range.last = last
-        range.latest = max(range.timestamp(of: latest).milliseconds, before?.latest ?? .min)
+        if let before, before.last < stretch.first, before.goesOn(with: range) { range.first = before.first }
+        range.last = stretch.last
+        let latest = range.timestamp(of: Instant(nanoseconds: stretch.latest)).milliseconds
+        range.latest = max(latest, before?.latest ?? .min)
         state.pendingRanges.removeAll { $0.first == range.first }
         state.pendingRanges.append(range)
-        if last > state.lastRange?.last ?? 0 { state.lastRange = range }
+        if stretch.last > state.lastRange?.last ?? 0 { state.lastRange = range }
         guard range.offset > boot.highest ?? .min else { return }
         if boot.number == state.boot.number {
             state.boot.highest = range.offset

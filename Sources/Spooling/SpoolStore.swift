@@ -19,11 +19,15 @@
 //   parthe.totals     the sidecar, text: how far the spool is and the totals of pulses, once a minute (Sidecar.swift)
 //   parthe.words      text: a copy of the points' names and of the shapes, a line for each (Spares.swift)
 //   parthe.damaged-N  a damaged database that was set aside, with its log as parthe.damaged-N-wal
+//   parthe.damaged-rows  as SQL, rows of chunks that were damaged, from before they were deleted; at most 16 MiB
+//                     (SpoolStore+Aside.swift)
 //   parthe.rescue     a new database under way, of what a damaged one still holds (Salvage.swift)
+//   parthe.saved      a copy of one that was removed while it was open (SpoolStore+Place.swift), until it takes its place;
+//   parthe.copy       the same under way
 //
-// FORMAT, version 3: an SQLite database, application_id "PRTH", user_version 3, page_size 1024, no auto_vacuum: freed
+// FORMAT, version 4: an SQLite database, application_id "PRTH", user_version 4, page_size 1024, no auto_vacuum: freed
 // pages are used again, the file does not shrink. Earlier versions are brought forward at the opening
-// (Migration.swift): 1 had no texts, 2 no checksums in rows and a table `damage` in place of `gap`.
+// (Migration.swift): 1 had no texts, 2 no checksums in rows and a table `damage` in place of `gap`, 3 no emptied chunks.
 //
 // The last column of each table but `chunk` and `shape` is `crc`: CRC-32C (Castagnoli, RFC 3720) of the table's number
 // as eight little-endian bytes and of the other columns in their order, each as a byte 0 for NULL, 1 for an integer and
@@ -41,7 +45,8 @@
 //   chunk       one commit's readings, packed (ChunkEncoder.swift). The key is the sequence number of the first
 //               reading; readings of a chunk are numbered on. `count`: the readings; from bit 16 on how far they are
 //               thinned (ThinningLevel); from bit 20 on how many more numbers it stands for, those of readings that
-//               thinning took away (the index `thinned` has these chunks). `earliest`, `latest`: instants on the boot
+//               thinning took away (the index `thinned` has these chunks). One without readings is emptied: it stands for
+//               history that was deleted behind what waits, and is deleted when nothing older is left. `earliest`, `latest`: instants on the boot
 //               clock, ns; `stored`: bytes of all bodies ever written up to and with this one. The body ends with
 //               aggregates: what a reading that stands for several has beside its value (AggregateCodec.swift), and
 //               with a CRC-32C that covers the row. The newest chunk is never deleted: it carries the sequence on
@@ -79,24 +84,33 @@
 // FLOW
 //   know ─▶ what is known of the clock ─ next append commits ─▶ clock, boot
 //   append ─▶ chunk (time open) ─ lease ─▶ frozen + delivery (mark) ─ next append commits both ─▶ isDurable ─▶ sent
-//   settle ─▶ delivery (settled) ─ next append commits ─▶ settled by all uplinks ─▶ history ─▶ total, chunk deleted
+//   settle ─▶ delivery (settled) ─ next append commits ─▶ settled by all uplinks ─▶ history ─▶ total, chunk deleted or
+//             emptied
 //   full   ─▶ chunks that no uplink has leased or settled: thinned (fewer readings, all numbers) ─▶ dropped (gap)
 // After a restart, windows whose mark was committed and whose settlement was not come first, with the same readings and
 // times, and are unclear.
 //
-// LIMITS: 65536 points; 4096 shapes; 4096 readings in a chunk; 65536 in a lease; 64 open leases an uplink; the bytes of
-// the settings for file and log together, of which history takes half at most. A full spool still takes marks,
-// settlements and quarantine rows. A call waits at most 2 s for a lock that another program holds.
+// A lease takes the oldest that waits, or the newest; with the newest, all that is older gets its times too, so that they
+// rise from one end to the other (SpoolStore+Window.swift). What all have settled is deleted from the oldest on; behind
+// what still waits, a row without readings stays in its place (SpoolStore+History.swift).
+//
+// LIMITS: 65536 points; 4096 shapes; 4096 readings in a chunk; 65536 in a lease; 64 open leases an uplink, and 16 runs of
+// numbers that wait between settled ones; the bytes of the settings for file and log together, of which history takes
+// half at most. A full spool still takes marks, settlements and quarantine rows. A call waits at most 2 s for a lock that
+// another program holds.
 //
 // NOT PROMISED: where the log's end is damaged, what was committed since the sidecar was written (a minute) may be
 // missing without a trace; what a damaged file lost at its end is told as bounds. A damaged file of version 1 or 2 is
-// set aside, but gives no readings back. A rescued spool may hold again what had been dropped. Nothing protects against
-// a disk that lies about having written. Where a clock that ran ahead is set back, times are squeezed together until it
-// has caught up (FrozenTimes.swift). The time that a reading gets is only as true as what was known of the clock at its
-// first lease (WallClock.swift); where a boot's row is lost, they lie between those of its neighbours, as uncertain. Sequence numbers name readings until they
-// are thinned: what is left of a thinned run is numbered anew, within the run's numbers.
+// set aside, but gives no readings back. A rescued spool may hold again what had been dropped, and what had been emptied,
+// which the audit then counts twice; no uplink gets it twice. Nothing protects against a disk that lies about having
+// written. Where a clock that ran ahead is set back, times are squeezed together until it has caught up
+// (FrozenTimes.swift). The time that a reading gets is only as true as what was known of the clock at its first lease, or
+// at that of a newer reading (WallClock.swift); where a boot's row is lost, times lie between those of its neighbours, as
+// uncertain. Sequence numbers name readings until they are thinned: what is left of a thinned run is numbered anew, within
+// the run's numbers.
 internal import CSQLite
 public import Metering
+internal import Posix
 
 /// The synchronous core of the spool: one thread at a time, no clock of its own. The agent uses it through `Spool`.
 public final class SpoolStore {
@@ -119,6 +133,9 @@ public final class SpoolStore {
     var state: State
     var encoder = ChunkEncoder()
     private let lock: SpoolLock
+    /// The files that are open: see `isInPlace`.
+    let identity: File.Identity?
+    var identityOfLog: File.Identity?
     /// What had to be done at the opening; nil where nothing was wrong.
     public let mending: SpoolMending?
     private var sidecar: Sidecar
@@ -135,8 +152,10 @@ public final class SpoolStore {
     ///     keeps no reading alive, and goes on where it was when it comes back.
     ///   - bootID: the kernel's name for this boot; instants of another boot are never mixed with this one's.
     ///   - suspicion: what made somebody give the spool up that was open before: a damaged file is then mended first.
+    ///   - now: when that is, on this boot's clock and by the wall clock; nil stands for the newest reading's instant.
     public init(
-        directory: String, settings: SpoolSettings, uplinks: [String], bootID: String, suspicion: SpoolError? = nil
+        directory: String, settings: SpoolSettings, uplinks: [String], bootID: String, suspicion: SpoolError? = nil,
+        at now: (instant: Instant, time: Timestamp)? = nil
     ) throws(SpoolError) {
         try SpoolFolder.make(directory)
         self.directory = directory
@@ -145,12 +164,13 @@ public final class SpoolStore {
         let opened = try Self.open(directory, settings, uplinks, bootID, suspicion)
         (archive, state, nextLease) = (opened.archive, opened.state, opened.lease)
         mending = opened.opening.mending
+        identity = File.identity(opened.archive.connection.path)
         sidecar = Sidecar(
             spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
         spares = Spares(of: state.row.id, in: directory)
         addSpares()
-        if let mending { try note("spool-mended", mending.text) }
+        if let mending { try note("spool-mended", mending.text, at: now) }
         noteBeside(waits: false)
     }
 
@@ -181,14 +201,19 @@ public final class SpoolStore {
     }
 
     /// What happens to the spool is an event like those of meters, on disk when this returns.
-    public func note(_ word: String, _ text: String) throws(SpoolError) {
+    ///
+    /// - Parameter now: when it happened, on this boot's clock and by the wall clock; nil stands for the newest reading's
+    ///   instant.
+    public func note(
+        _ word: String, _ text: String, at now: (instant: Instant, time: Timestamp)? = nil
+    ) throws(SpoolError) {
+        var (boot, instant) = (state.boot.number, now?.instant.nanoseconds ?? 0)
+        // The number of a boot without readings may be given again.
+        if now == nil || !state.bootIsStored, let place = try archive.place(of: now?.time) { (boot, instant) = place }
         try commit { () throws(SpoolError) in
             let id = (try connection.integer("SELECT max(id) FROM event") ?? 0) + 1
             try connection.write(
-                [
-                    .integer(id), .integer(state.newest?.boot ?? state.boot.number),
-                    .integer(state.newest?.latest ?? 0), .text("spool"), .text(word), .text(text),
-                ], to: .event)
+                [.integer(id), .integer(boot), .integer(instant), .text("spool"), .text(word), .text(text)], to: .event)
         }
     }
 

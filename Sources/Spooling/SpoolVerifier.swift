@@ -247,8 +247,10 @@ final class SpoolVerifier {
             if let newest, newest >= next { all.append(next...newest) }
             for hole in all where hole.upperBound > known {
                 let hole = max(hole.lowerBound, known + 1)...hole.upperBound
-                let listed = gaps.filter { $0.first <= $0.last }.map { $0.first...$0.last }
-                let count = hole.count(without: listed + (try wholeChunks(in: hole, archive)))
+                var known = NumberSet()
+                for gap in gaps where gap.first <= gap.last { known.insert(gap.first...gap.last) }
+                for chunk in try wholeChunks(in: hole, archive) { known.insert(chunk) }
+                let count = known.count(in: hole)
                 if count > 0 {
                     result.add(
                         "\(count) readings are missing, and no gap tells of them",

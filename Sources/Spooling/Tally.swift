@@ -72,30 +72,21 @@ extension Archive {
         }
     }
 
-    /// The statistics of the file; `progress` says how far the uplinks are.
-    func statistics(
-        _ uplinks: [Progress], _ row: SpoolRow, thinned: [SpoolStore.State.Thinned]
-    ) throws(SpoolError) -> SpoolStatistics {
+    /// The statistics of the file, but for what is undelivered.
+    func statistics(_ row: SpoolRow, _ vacancies: Vacancies) throws(SpoolError) -> SpoolStatistics {
         let oldest = try header(from: 0)
         let newest = try header(through: .max)
         let committed = newest?.last ?? 0
         let first = oldest?.sequence ?? committed + 1
-        var undelivered: [String: Int64] = [:]
-        for uplink in uplinks {
-            undelivered[uplink.name] = committed - first + 1 - uplink.settledCount(from: first, through: committed)
-        }
-        // The oldest chunk's own bytes are not known from `stored` alone: its share is the average of the others.
-        let later = (newest?.stored ?? 0) - (oldest?.stored ?? 0)
-        let laterReadings = committed - (oldest?.last ?? committed)
-        let own = oldest.map { laterReadings > 0 ? later * $0.count / laterReadings : $0.stored } ?? 0
+        let runs = first <= committed ? History.withoutEmptied([first...committed], vacancies) : []
         return SpoolStatistics(
-            spoolID: row.id, committed: committed, held: committed - first + 1 - thinned.reduce(0) { $0 + $1.removed },
-            undelivered: undelivered,
+            spoolID: row.id, committed: committed,
+            held: first <= committed ? vacancies.all.count(in: first...committed) : 0, undelivered: [:],
             quarantined: row.quarantined, damaged: row.damaged, dropped: row.dropped,
             oldest: try oldest.flatMap { header throws(SpoolError) in try timestamp(of: header.earliest, in: header) },
             newest: try newest.flatMap { header throws(SpoolError) in try timestamp(of: header.latest, in: header) },
             fileBytes: SpoolFolder.size(connection.path) + SpoolFolder.size(connection.path + "-wal"),
-            storedBytes: later + own)
+            storedBytes: try bytes(of: runs))
     }
 }
 
@@ -110,14 +101,13 @@ extension SpoolStore {
     var undelivered: [String: Int64] {
         let (first, last) = (state.oldestSequence, state.nextSequence - 1)
         return state.uplinks.reduce(into: [:]) {
-            $0[$1.name] =
-                last - first + 1 - $1.settledCount(from: first, through: last) - state.removed(unsettledBy: $1)
+            $0[$1.name] = first <= last ? state.vacancies.all.count(outside: $1.settled, in: first...last) : 0
         }
     }
 
     /// What the spool holds now. Costs the same however much that is.
     public func statistics() throws(SpoolError) -> SpoolStatistics {
-        var statistics = try archive.statistics(state.uplinks, state.row, thinned: state.thinned)
+        var statistics = try archive.statistics(state.row, state.vacancies)
         statistics.undelivered = undelivered
         statistics.commits = state.commits
         statistics.waitingForClock = try waitingForClock()

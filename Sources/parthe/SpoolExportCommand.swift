@@ -84,7 +84,7 @@ extension SpoolCommand {
                     Terminal.tell(
                         "\(summary.readings) readings"
                             + (summary.missing > 0
-                                ? ", \(summary.missing) are missing: `parthe spool` lists the gaps" : "")
+                                ? ", \(summary.missing) numbers have none: `parthe spool` lists the gaps" : "")
                             + "\n")
                 }
                 if summary.isInterrupted {

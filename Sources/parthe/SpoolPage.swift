@@ -44,13 +44,14 @@ struct SpoolPage {
             report.roomBytes < report.limitBytes ? "; the disk has room for \(byteText(report.roomBytes)) of it" : ""
         var lines = line(
             "size",
-            "\(byteText(report.fileBytes)) on the disk; what waits and room for its log: \(byteText(report.usedBytes))")
+            "\(byteText(report.fileBytes)) on the disk; \(byteText(report.usedBytes)) of the limit are taken, with room for "
+                + "the log")
         lines += line("limit", limit + bound)
         if let rate = report.rate {
             lines += line(
                 "comes in",
                 "\(figure(rate.readingsPerSecond)) readings/s, \(byteText(rate.bytesPerDay)) a day "
-                    + "(over the last \(span(rate.overSeconds)))")
+                    + "(over the last \(span(rate.overSeconds)) that the agent ran)")
         } else {
             lines += line("comes in", "unknown: less than a minute was recorded")
         }
@@ -76,6 +77,9 @@ struct SpoolPage {
             guard stage.until != nil else { return lines }
             start = (stage.lastsSeconds, stage.until)
         }
+        if report.uplinks.count > 1 {
+            lines += line("", "what one uplink has already is not thinned for the others: it is dropped earlier")
+        }
         guard forecast.drop != nil else { return lines }
         return lines
             + line(
@@ -94,13 +98,24 @@ struct SpoolPage {
     private func day(_ time: String) -> String { String(time.prefix(10)) }
 
     private var gapLines: [String] {
-        if report.gapCount == 0 { return line("gaps", "none: every reading committed is there or was delivered") }
-        var lines = line(
-            "gaps", "\(report.gapCount) (\(report.dropped) readings dropped for room, \(report.damaged) lost to damage)"
-        )
+        var lines =
+            report.gapCount == 0
+            ? line("gaps", "none is listed; `parthe spool verify` reads everything")
+            : line(
+                "gaps",
+                "\(report.gapCount) (\(report.dropped) readings dropped for room, \(report.damaged) lost to damage)")
         for gap in report.gaps { lines += line("", gap.text) }
         let rest = report.gapCount - report.gaps.count
         if rest > 0 { lines += line("", "… and \(rest) more (--all)") }
+        if let beside = report.beside, beside.fits, report.process == nil, beside.next > report.next {
+            lines += line(
+                "",
+                Terminal.paint("numbers \(report.next) to \(beside.next - 1) are missing", .yellow)
+                    + ": the agent lists them at its next start")
+        }
+        if report.thinnedAway > 0 {
+            lines += line("thinned", "\(report.thinnedAway) readings, of which means and edges that are held tell")
+        }
         return lines
     }
 

@@ -201,11 +201,12 @@ struct StatusPage {
 
     private var spoolLines: [String] {
         let spool = report.spool
-        var found = [
-            cut(
-                "spool   \(spool.state): \(spool.held) readings held, \(spool.undelivered) undelivered, "
-                    + "\(byteText(spool.bytes)) of \(byteText(spool.limitBytes))")
-        ]
+        let content =
+            spool.isKnown
+            ? "\(spool.held) readings held, \(spool.undelivered) undelivered, "
+                + "\(byteText(spool.bytes)) of \(byteText(spool.limitBytes))"
+            : "it could not be opened yet, so what it holds is not known"
+        var found = [cut("spool   \(spool.state): " + content)]
         if let oldest = spool.oldest, let newest = spool.newest {
             found.append(cut("        from \(oldest) to \(newest)"))
         }
@@ -213,7 +214,7 @@ struct StatusPage {
         found.append(
             cut(
                 "        commits every \(span(spool.commitIntervalMilliseconds)), last \(last); "
-                    + "\(spool.waiting) readings wait, \(spool.quarantined) set aside"
+                    + "\(spool.waiting) readings wait, \(spool.quarantined) were refused"
                     + (lines == .max ? spool.writtenBytesPerDay.map { "; \(byteText($0)) a day written" } ?? "" : "")))
         return found
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct HTTPTransportTests {
     static let body = Array(#"[{"Datastream":{"@iot.id":1}}]"#.utf8)
 
-    private func transport(timeout: Duration = .seconds(5), longestAnswer: Int = 8 << 20) -> HTTPTransport {
+    private func transport(timeout: Duration = .seconds(30), longestAnswer: Int = 8 << 20) -> HTTPTransport {
         var settings = HTTPTransport.Settings(userAgent: "parthe/test")
         settings.responseTimeout = timeout
         settings.longestAnswer = longestAnswer
@@ -121,10 +121,10 @@ import Testing
     @Test func silenceTimesOut() throws {
         let server = RawServer { _ in .silence }
         defer { server.stop() }
-        #expect(code(transport(timeout: .milliseconds(200)), server.url) == .timedOut)
+        #expect(code(transport(timeout: .seconds(1)), server.url) == .timedOut)
         let slow = RawServer { _ in .drip(RawServer.answer("201 Created", "[]"), pause: .milliseconds(50)) }
         defer { slow.stop() }
-        #expect(code(transport(timeout: .milliseconds(300)), slow.url) == .timedOut)
+        #expect(code(transport(timeout: .seconds(1)), slow.url) == .timedOut)
     }
 
     @Test func aSlowAnswerInTimeIsAnAnswer() throws {
@@ -142,7 +142,7 @@ import Testing
     func aBrokenAnswerIsUnclear(text: String) throws {
         let server = RawServer { _ in .sendAndClose(Array(text.utf8)) }
         defer { server.stop() }
-        let code = code(transport(timeout: .seconds(2)), server.url)
+        let code = code(transport(timeout: .seconds(10)), server.url)
         #expect(code == .unclear || code == .timedOut, "\(text)")
         #expect(server.requests.count == 1)
     }

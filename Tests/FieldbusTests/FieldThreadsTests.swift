@@ -68,7 +68,8 @@ import Testing
         rig.start()
         #expect(try await rig.wait { try rig.status(of: 1).polls >= 15 && rig.status(of: 2).polls >= 3 })
         #expect(rig.count(of: 1) > 0 && rig.count(of: 3) > 0)
-        #expect(rig.bus.status.counters.connects == 1)
+        // Five silences in a row may cost the port, but once a minute.
+        #expect(rig.bus.status.counters.connects <= 2)
         try await rig.stop()
         let hasBabbled = rig.line.records.contains { $0.faults == ["babble"] }
         #expect(hasBabbled)
@@ -131,7 +132,7 @@ import Testing
         }
         #expect(isEnough, "\(rig.bus.status.counters)")
         let connects = rig.bus.status.counters.connects
-        #expect(isConverter || connects == 1, "nothing of all this costs the port")
+        #expect(isConverter || connects <= 2, "\(connects) connects: nothing of all this costs the port more than once")
         try await rig.stop()
         let untrue = rig.untrue()
         #expect(untrue.isEmpty, "\(untrue.count) of \(rig.readings.count): \(untrue.prefix(3))")
@@ -207,7 +208,7 @@ import Testing
     @Test func anAdapterThatGoesBetweenTwoPollsIsLetGoOf() async throws {
         let rig = try LineRig(units: [1], interval: .seconds(3600))
         rig.start()
-        #expect(try await rig.wait { rig.bus.status.counters.connects == 0 })
+        #expect(try await rig.wait { try rig.status(of: 1).polls == 1 })
         // Somebody looks at the bus, so that its port is open; the next poll is up to an hour away.
         rig.bus.lend { link, _ in _ = try? link.read(RegisterSpan(function: .input, address: 0, count: 2), unit: 1) }
         #expect(try await rig.wait { rig.bus.status.loans == 1 })
@@ -237,7 +238,7 @@ import Testing
             rig.bus.status.counters.foreignFrames >= 10 && rig.count(of: 1) > 0 && rig.count(of: 3) > 0
         }
         #expect(isEnough)
-        #expect(rig.bus.status.counters.connects == 1)
+        #expect(rig.bus.status.counters.connects <= 2, "whoever takes others' frames for a fault connects each time")
         try await rig.stop()
         #expect(rig.untrue() == [])
     }

@@ -12,8 +12,19 @@ enum PeerStep: Sendable {
     case send([UInt8])
     /// Waits before the next step.
     case pause(milliseconds: UInt32)
+    /// Waits until the gate is open.
+    case hold(Gate)
     /// Hangs up.
     case close
+}
+
+/// What holds a peer back until the test has seen what it waits for.
+final class Gate: Sendable {
+    private let flag = Atomic(false)
+
+    var isOpen: Bool { flag.load(ordering: .acquiring) }
+
+    func open() { flag.store(true, ordering: .releasing) }
 }
 
 /// The far end of a wire under a test's control: a pseudo-terminal or a connection of a loopback socket. Cuts what comes
@@ -153,6 +164,11 @@ final class LinePeer: Sendable {
             }
             state.withLock { $0.sent += 1 }
         case .pause(let milliseconds): usleep(milliseconds * 1000)
+        case .hold(let gate):
+            while !gate.isOpen {
+                if isStopping.load(ordering: .acquiring) { return false }
+                usleep(1000)
+            }
         case .close: return false
         }
         return true

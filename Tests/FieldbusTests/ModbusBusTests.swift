@@ -15,7 +15,7 @@ import Testing
         let ids: [String: PointID]
         var pointCount: Int { points.count }
 
-        init(capacity: Int, timeout: Duration = .seconds(1)) throws {
+        init(capacity: Int, timeout: Duration = .seconds(30)) throws {
             SignalQueue.ignorePipe()
             let definition = try #require(try Catalogue(share: nil).definition(model: "eastron-sdm230"))
             meters = try SimulatedMeters(definition, count: 1)
@@ -90,7 +90,8 @@ import Testing
         let counters = try #require(kinds[.counter])
         #expect(counters.allSatisfy { slow[$0]?.count ?? 0 >= 11 })
         let gauges = try #require(kinds[.gauge])
-        #expect(gauges.allSatisfy { slow[$0]?.count ?? 0 <= 6 }, "of twelve polls three, whatever was overrun")
+        let most = counters.compactMap { slow[$0]?.count }.min() ?? 0
+        #expect(gauges.allSatisfy { (slow[$0]?.count ?? 0) * 2 <= most }, "of four polls one, whatever was overrun")
         // The last poll is at its own pace again: it has everything.
         let readings = rig.intake.take().readings
         #expect(Set(readings.suffix(rig.pointCount).map(\.point)) == Set(rig.ids.values))
@@ -99,9 +100,8 @@ import Testing
     @Test func stoppingWaitsForNoPoll() async throws {
         let rig = try Rig(capacity: 10_000)
         defer { rig.meters.stop() }
-        let run = Task.detached { [bus = rig.bus] in await bus.run() }
         rig.bus.stop()
-        await run.value
+        await rig.bus.run()
         #expect(rig.meters.connectionCount == 0)
     }
 

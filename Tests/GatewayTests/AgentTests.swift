@@ -7,8 +7,9 @@ import Testing
     @Test func everyReadingArrivesOnceAndExactly() async throws {
         let rig = try Rig()
         try rig.agent.start()
-        let report = try await rig.status { $0.uplinks.first.map { $0.delivered > 500 } ?? false }
-        #expect(report.problems.isEmpty, "\(report.problems)")
+        let report = try await rig.status {
+            $0.problems.isEmpty && $0.uplinks.first.map { $0.delivered > 500 } ?? false
+        }
         #expect(report.meters.map(\.id) == ["meter-1", "meter-2"])
         let audit = try await rig.settle()
         #expect(audit.isClean, "\(audit.summary)")
@@ -28,20 +29,24 @@ import Testing
     }
 
     @Test func aSilentMeterIsNamedAndTheOthersGoOn() async throws {
-        let rig = try Rig(count: 3)
-        try rig.agent.start()
-        _ = try await rig.status { report in report.meters.allSatisfy { $0.readings > 0 } }
+        let rig = try Rig(count: 3, timeout: "500ms")
         rig.meters.setMisbehaviour(.silence, of: 1)
-        let report = try await rig.status { $0.meters[1].error == "no answer in time" && $0.meters[1].omittedPolls > 2 }
+        try rig.agent.start()
+        let report = try await rig.status {
+            $0.meters[1].error == "no answer in time" && $0.meters[1].omittedPolls > 2 && $0.meters[0].readings > 0
+                && $0.meters[2].readings > 0
+        }
         let asked = try #require(report.meters[1].asked)
         #expect(asked.hasPrefix("30001 = input 0, 0x0 ×") && asked.contains("sent 04 00 00 00"), "\(asked)")
-        #expect(report.problems.map(\.what) == ["meter meter-2: no answer in time: \(asked)"])
-        #expect(report.meters[1].nextTryMilliseconds != nil && report.meters[2].omittedPolls == 0)
+        #expect(report.problems.map(\.what).contains("meter meter-2: no answer in time: \(asked)"))
+        #expect(report.meters[1].nextTryMilliseconds != nil)
+        // On a busy machine its answer may be late as well.
+        #expect(report.meters[2].omittedPolls == 0 || report.meters[2].failedPolls > 0)
         let before = report.meters[2].readings
         _ = try await rig.status { $0.meters[2].readings > before && $0.meters[2].error == nil }
         rig.meters.setMisbehaviour(nil, of: 1)
         _ = try await rig.status { $0.meters[1].error == nil && $0.problems.isEmpty }
-        #expect(rig.agent.log.contains("meter meter-2: answers again after"))
+        #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("meter meter-2: answers again after") })
         #expect(try await rig.settle().isClean)
     }
 
@@ -61,10 +66,39 @@ import Testing
         try rig.agent.start()
         let report = try await rig.status { $0.meters.first?.error?.contains(message) ?? false }
         #expect(report.meters[0].hint != nil)
-        let polls = report.meters[0].polls
-        #expect(rig.meters.requestCount(of: 0) < 40 * Int(polls), "a busy loop on the bus")
+        let requests = rig.meters.requestCount(of: 0)
+        let polls = try await rig.status { _ in true }.meters[0].polls
+        #expect(requests < 40 * Int(polls), "a busy loop on the bus")
         rig.meters.setMisbehaviour(nil, of: 0)
         _ = try await rig.status { $0.meters[0].error == nil && $0.meters[0].readings > 0 }
+        #expect(try await rig.settle().isClean)
+    }
+
+    /// A silent unit is only probed; when another answers in its place, that is told.
+    @Test func anAbsentUnitsReasonMayChange() async throws {
+        let rig = try Rig(count: 1, timeout: "500ms")
+        rig.meters.setMisbehaviour(.silence, of: 0)
+        try rig.agent.start()
+        _ = try await rig.status { $0.meters.first?.error == "no answer in time" }
+        rig.meters.setMisbehaviour(.wrongUnit, of: 0)
+        _ = try await rig.status { $0.meters.first?.error?.contains("malformed answer: unit") ?? false }
+        rig.meters.setMisbehaviour(nil, of: 0)
+        _ = try await rig.status { $0.meters[0].error == nil && $0.meters[0].readings > 0 }
+        #expect(try await rig.settle().isClean)
+    }
+
+    /// As some do while they boot: it stays named until it answers, and no point is given up for long.
+    @Test func aMeterThatRefusesEverythingForAWhileComesBack() async throws {
+        let rig = try Rig(count: 1)
+        rig.meters.setMisbehaviour(.exception(2), of: 0)
+        try rig.agent.start()
+        let refused = try await rig.status { ($0.meters.first).map { $0.droppedPoints.count == $0.points } ?? false }
+        #expect(refused.meters[0].error == "exception 2 (illegal data address)" && refused.meters[0].hint != nil)
+        #expect(!rig.agent.log.contains("answers again"))
+        rig.meters.setMisbehaviour(nil, of: 0)
+        let back = try await rig.status { $0.meters[0].error == nil && $0.meters[0].droppedPoints.isEmpty }
+        #expect(back.meters[0].readings > 0)
+        #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("answers again after") })
         #expect(try await rig.settle().isClean)
     }
 
@@ -95,8 +129,9 @@ import Testing
         plan.scope = .observations
         rig.platform?.setFaults(plan)
         try rig.agent.start()
-        _ = try await rig.status { $0.uplinks.first.map { $0.delivered > 200 } ?? false }
-        #expect((rig.platform?.faultCounts["rowErrors"] ?? 0) > 0)
+        _ = try await rig.status {
+            $0.uplinks.contains { $0.delivered > 200 } && rig.platform?.faultCounts["rowErrors"] ?? 0 > 0
+        }
         rig.platform?.setFaults(FaultPlan())
         #expect(try await rig.settle(within: 120).isClean)
     }
@@ -105,12 +140,13 @@ import Testing
     @Test func theEndDoesNotWaitForASlowMeter() async throws {
         let rig = try Rig(count: 1)
         try rig.agent.configure(
-            rig.configuration(meters: 1).replacing("timeout: 300ms", with: "timeout: 10s"))
+            rig.configuration(meters: 1).replacing("timeout: 2s", with: "timeout: 10s"))
         try rig.agent.start()
         _ = try await rig.status { $0.meters.first.map { $0.readings > 0 } ?? false }
         rig.meters.setMisbehaviour(.silence, of: 0)
         _ = try await AgentHarness.wait(1) { false }
-        #expect(try await rig.agent.terminate() == 0, "not ended within 5 s:\n\(rig.agent.log)")
+        // The agent itself allows 4.5 s; to wait for the bus would take more than 9.
+        #expect(try await rig.agent.terminate(within: 8) == 0, "not ended within 8 s:\n\(rig.agent.log)")
         #expect(rig.agent.log.contains("ended"))
     }
 
@@ -178,7 +214,7 @@ import Testing
         _ = try await rig.status { $0.meters.count == 1 && $0.meters[0].readings > 0 }
         try rig.agent.configure(rig.configuration(meters: 2) + "colour: blue\n")
         rig.agent.reload()
-        #expect(try await AgentHarness.wait(10) { rig.agent.log.contains("the new configuration is refused") })
+        #expect(try await AgentHarness.wait(30) { rig.agent.log.contains("the new configuration is refused") })
         #expect(rig.agent.log.contains("parthe.yaml:12:1: colour"), "\(rig.agent.log)")
         let refused = try await rig.status { $0.meters.count == 1 && $0.problems.count == 1 }
         #expect(refused.problems.first?.what.hasPrefix("configuration: refused") ?? false, "\(refused.problems)")

@@ -15,12 +15,16 @@ final class Rig {
     let url: String
     private(set) var platform: ReferencePlatform?
 
+    /// How long the agent waits for an answer: long enough for a machine that is busy with other tests.
+    let timeout: String
+
     /// `count` meters of `model` as units behind one port, read every `interval`.
     /// With a `definition` the meters are of that one, which the catalogue need not have.
     init(
-        count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", more: String = "",
-        definition own: MeterDefinition? = nil
+        count: Int = 2, model: String = "eastron-sdm230", interval: String = "200ms", timeout: String = "2s",
+        more: String = "", definition own: MeterDefinition? = nil
     ) throws {
+        self.timeout = timeout
         SignalQueue.ignorePipe()
         folder = try LabFile.temporaryFolder("parthe-test")
         let definition = try #require(try own ?? Self.definition(model))
@@ -55,7 +59,7 @@ final class Rig {
               - {id: city, sensorthings: "\(url)", timeout: 3s}
             spool: {commit_interval: 100ms, clock_wait: 0s}
             buses:
-              - {id: hall, tcp: "127.0.0.1:\(meters.ports[0])", timeout: 300ms}
+              - {id: hall, tcp: "127.0.0.1:\(meters.ports[0])", timeout: \(timeout)}
             meters:
 
             """

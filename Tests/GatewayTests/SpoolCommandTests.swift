@@ -97,15 +97,15 @@ import Testing
                     readings    7200 held, 7200 committed since it was made
                                 from 2026-11-01T00:00:01.000Z to 2026-11-01T00:40:00.000Z
                     undelivered 5400 for city
-                    size        69 kB on the disk; what waits and room for its log: 2.2 MB
+                    size        69 kB on the disk; 2.2 MB of the limit are taken, with room for the log
                     limit       256 MB, unless the configuration says otherwise
-                    comes in    3.0 readings/s, 1.6 MB a day (over the last 39 min)
+                    comes in    3.0 readings/s, 1.6 MB a day (over the last 39 min that the agent ran)
                     flash       unknown: no agent runs
                     forecast    full in 157 d at this rate, if nothing is delivered; before that:
                                 gauges are read every fourth time in 110 d (DAY)
                                 the oldest readings are thinned to 1 min in 131 d (DAY), lasting until DAY
                                 then to 15 min in 14 years (DAY), lasting over 100 years
-                    gaps        none: every reading committed is there or was delivered
+                    gaps        none is listed; `parthe spool verify` reads everything
                     quarantine  2 readings were refused by a platform, 2 of them are kept: `parthe spool quarantine`
                     beside      whole: up to number 7200
 
@@ -289,6 +289,27 @@ import Testing
         }
     }
 
+    /// `--file` and `--spool` are mixed up easily.
+    @Test func noFileOfTheSpoolIsOverwritten() async throws {
+        try await withSpool { folder in
+            let before = try File.read(folder + "/parthe.spool", limit: 1 << 30)
+            for path in [
+                "parthe.spool", "./parthe.totals", "parthe.spool-wal",
+                "../\(folder.split(separator: "/").last!)/parthe.saved",
+            ] {
+                let outcome = try await spool("export", "--file", folder + "/" + path, state: folder)
+                #expect(outcome.code == 64 && outcome.text.contains("is one of the spool's own files"), "\(outcome)")
+            }
+            let other = folder + "/copy"
+            try LabFile.write(before, to: other)
+            let outcome = try await spool("export", "--spool", other, "--file", other, state: folder)
+            #expect(outcome.code == 64, "\(outcome)")
+            #expect(try File.read(other, limit: 1 << 30) == before)
+            #expect(try File.read(folder + "/parthe.spool", limit: 1 << 30) == before)
+            #expect(try File.names(in: folder).allSatisfy { !$0.contains("saved") && !$0.contains(".part") })
+        }
+    }
+
     @Test func aFileIsThereAsAWholeOrNotAtAll() async throws {
         try await withSpool(seconds: 100, delivered: 10) { folder in
             let file = folder + "/out.csv"
@@ -322,13 +343,22 @@ import Testing
                 }
             }
             let file = folder + "/out.csv"
-            try LabFile.write(Array("before".utf8), to: file)
-            let child = try ChildProcess(
-                AgentHarness.siblingProgram("parthe"), ["spool", "export", "--state", folder, "--file", file],
-                log: folder + "/log")
-            #expect(try await AgentHarness.wait(20) { try File.names(in: folder).contains { $0.hasSuffix(".part") } })
-            child.signal(signal)
-            #expect(try await AgentHarness.wait(20) { child.exitCode() != nil })
+            var child: ChildProcess
+            var tries = 0
+            repeat {
+                tries += 1
+                try LabFile.write(Array("before".utf8), to: file)
+                unlink(folder + "/log")
+                child = try ChildProcess(
+                    AgentHarness.siblingProgram("parthe"), ["spool", "export", "--state", folder, "--file", file],
+                    log: folder + "/log")
+                _ = try await AgentHarness.wait(60) {
+                    try child.exitCode() != nil || File.names(in: folder).contains { $0.hasSuffix(".part") }
+                }
+                child.signal(signal)
+                #expect(try await AgentHarness.wait(60) { child.exitCode() != nil })
+                // On a busy machine it may be through before anybody looks.
+            } while child.exitCode() == 0 && tries < 10
             let log = String(decoding: try File.read(folder + "/log"), as: UTF8.self)
             #expect(String(decoding: try File.read(file, limit: 1 << 30), as: UTF8.self) == "before", "\(log)")
             guard signal != SIGKILL else { return }

@@ -64,14 +64,19 @@ import Testing
         try rig.agent.start()
         var before: UInt64 = 0
         for mode in ["Störung 7", "Automatik", "Hand \\ \"1\""] {
-            let report = try await rig.status { report in
+            _ = try await rig.status { report in
                 report.uplinks.first.map { $0.delivered > 10 } == true && report.meters[0].polls > before + 5
+                    && report.meters[0].error == nil && report.meters[0].readings > 0
             }
-            #expect(report.meters[0].error == nil && report.meters[0].readings > 0)
             rig.meters.setText(mode, of: "mode", of: 0)
-            before = report.meters[0].polls
+            before = try await rig.status { _ in true }.meters[0].polls
         }
-        _ = try await rig.status { $0.meters[0].polls > before + 5 }
+        let read = try await rig.status { $0.meters[0].polls > before + 5 }
+        // A commit that began after that is over.
+        _ = try await rig.status { report in
+            report.uptimeMilliseconds - (report.spool.lastCommitAgeMilliseconds ?? .max / 2)
+                > read.uptimeMilliseconds + 1000
+        }
         // As if the power went: what was committed goes on from there.
         rig.agent.kill()
         rig.platform?.setFaults(FaultPlan())

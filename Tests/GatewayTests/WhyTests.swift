@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func aConfiguredMeterIsWell() async throws {
-        let rig = try Rig(count: 2)
+        let rig = try Rig(count: 2, timeout: "300ms")
         let file = ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket]
         let alone = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
         #expect(alone.code == 0 && alone.text.contains("all is well"), "\(alone.text)")
@@ -105,7 +105,7 @@ import Testing
         let text = """
             gateway: {id: test, location: {latitude: 51.3, longitude: 12.4}}
             buses:
-              - {id: line, rtu_over_tcp: "\(device.place.dropFirst("rtu_over_tcp:".count))", timeout: 200ms}
+              - {id: line, rtu_over_tcp: "\(device.place.dropFirst("rtu_over_tcp:".count))", timeout: 2s}
             meters:
               - id: main
                 bus: line
@@ -166,13 +166,13 @@ import Testing
 
     @Test func theOtherFramingIsTried() async throws {
         let rig = try Rig(count: 1)
-        let tcp = try await why("rtu_over_tcp:127.0.0.1:\(rig.meters.ports[0])", 1, "--timeout", "300ms")
+        let tcp = try await why("rtu_over_tcp:127.0.0.1:\(rig.meters.ports[0])", 1, "--timeout", "1500ms")
         #expect(tcp.code == 69 && tcp.text.contains("speaks Modbus TCP, not RTU over TCP"), "\(tcp.text)")
         #expect(tcp.text.contains("tcp: \"127.0.0.1:\(rig.meters.ports[0])\""), "\(tcp.text)")
         let device = try LineDevice.converter { (Frame.meter($0), 0) }
         defer { device.stop() }
         let place = device.place.dropFirst("rtu_over_tcp:".count)
-        let rtu = try await why("tcp:\(place)", 1, "--timeout", "300ms")
+        let rtu = try await why("tcp:\(place)", 1, "--timeout", "1500ms")
         #expect(rtu.code == 69 && rtu.text.contains("speaks RTU over TCP"), "\(rtu.text)")
         #expect(rtu.text.contains("rtu_over_tcp: \"\(place)\""), "\(rtu.text)")
     }
@@ -228,7 +228,7 @@ import Testing
             request.baud == 19_200 ? (Frame.meter(request), 0) : ([0xF8, 0x00, 0x80, 0xF8, 0x00, 0x78, 0x80], 0)
         }
         defer { device.stop() }
-        let outcome = try await why(device.place, 1, "--timeout", "200ms")
+        let outcome = try await why(device.place, 1, "--timeout", "1500ms")
         #expect(outcome.code == 69, "\(outcome.text)")
         #expect(outcome.text.contains("unit 1 answers at 19200 8N1"), "\(outcome.text)")
         #expect(outcome.text.contains("baud: 19200, parity: none, stop_bits: 1"), "\(outcome.text)")

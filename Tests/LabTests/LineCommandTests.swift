@@ -25,8 +25,8 @@ import Testing
         }
     }
 
-    /// Sends `request` to the port and returns what comes until nothing has come for half a second.
-    private func ask(_ port: String, _ request: [UInt8]) throws -> [UInt8] {
+    /// Sends `request` to the port and returns the `count` bytes that come, and what comes within half a second after.
+    private func ask(_ port: String, _ request: [UInt8], _ count: Int) throws -> [UInt8] {
         let descriptor = open(port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
         try #require(descriptor >= 0, "\(port)")
         defer { close(descriptor) }
@@ -37,7 +37,7 @@ import Testing
         tcsetattr(descriptor, TCSANOW, &settings)
         #expect(write(descriptor, request, request.count) == request.count)
         var got: [UInt8] = []
-        while Poller.isReadable(descriptor, within: got.isEmpty ? .seconds(20) : .milliseconds(500)) {
+        while Poller.isReadable(descriptor, within: got.count < count ? .seconds(20) : .milliseconds(500)) {
             var buffer = [UInt8](repeating: 0, count: 256)
             let count = read(descriptor, &buffer, buffer.count)
             if count > 0 { got += buffer[..<count] }
@@ -55,11 +55,12 @@ import Testing
             log: folder.path + "/log")
         let port = folder.path + "/by-id/usb-LAB"
         try #require(server.output == "line \(port)\n", "\(server.output)")
-        let answer = try ask(port, Frame.make(1, [4, 0, 0, 0, 2]))
+        let answer = try ask(port, Frame.make(1, [4, 0, 0, 0, 2]), 9)
         #expect(answer.count == 9 && Frame.isWhole(answer))
-        #expect(try ask(port, Frame.make(2, [4, 0, 0, 0, 2])) == Frame.make(2, [0x84, 6]))
-        #expect(try ask(port, Frame.make(1, [6, 0, 0, 0, 2])) == Frame.make(1, [0x86, 1]), "nothing can be written")
-        #expect(try ask(port, Frame.make(1, [3, 0xFC, 0x00, 0, 2])).count == 9, "the serial number")
+        #expect(try ask(port, Frame.make(2, [4, 0, 0, 0, 2]), 5) == Frame.make(2, [0x84, 6]))
+        #expect(
+            try ask(port, Frame.make(1, [6, 0, 0, 0, 2]), 5) == Frame.make(1, [0x86, 1]), "nothing can be written")
+        #expect(try ask(port, Frame.make(1, [3, 0xFC, 0x00, 0, 2]), 9).count == 9, "the serial number")
         server.process.signal(signal)
         #expect(eventually { server.process.exitCode() == 0 })
         #expect(server.output.contains("4 requests heard, 0 too early, 0 not heard otherwise; 4 answers"))
@@ -87,7 +88,7 @@ import Testing
             defer { close(connection) }
             guard Loopback.send(Frame.make(7, [4, 0, 0, 0, 2]), to: connection) else { return false }
             got = []
-            while Poller.isReadable(connection, within: .milliseconds(300)) {
+            while Poller.isReadable(connection, within: .milliseconds(1000)) {
                 var buffer = [UInt8](repeating: 0, count: 256)
                 let count = recv(connection, &buffer, buffer.count, Int32(MSG_DONTWAIT))
                 guard count > 0 else { break }

@@ -39,8 +39,8 @@ final class ModbusClient {
         guard let context = modbus_new_tcp("127.0.0.1", Int32(port)) else { return nil }
         self.context = context
         modbus_set_slave(context, Int32(unit))
-        modbus_set_response_timeout(context, 0, 400_000)
-        modbus_set_byte_timeout(context, 0, 300_000)
+        modbus_set_response_timeout(context, 30, 0)
+        modbus_set_byte_timeout(context, 30, 0)
         guard modbus_connect(context) == 0 else {
             modbus_free(context)
             return nil

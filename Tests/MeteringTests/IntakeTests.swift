@@ -26,7 +26,11 @@ import Testing
         intake.put(
             [Reading(point: PointID(rawValue: 99), instant: Instant(nanoseconds: 1), value: .float(2))], promised: 1)
         intake.putBack(taken)
+        #expect(intake.fill.waiting == 4)
         #expect(intake.take().readings.map(\.point.rawValue) == [0, 1, 2, 99])
+        #expect(intake.promise(10), "what is taken out makes room")
+        #expect(intake.fill.waiting == 4, "and waits until it is on disk")
+        intake.didCommit()
         #expect(intake.fill.waiting == 0)
     }
 }

@@ -93,14 +93,31 @@ import Testing
                 "spool-slow: gauges are read every fourth time, counters and contacts as before: what waits takes 72 % "
                     + "of 100 MB, the spool's limit (see with `parthe status` why readings wait; `spool: limit` gives "
                     + "them more room)",
-                "spool-thin: the oldest readings that wait are thinned to 1 min, then 15 min, then 1 h; counters stay "
+                "spool-thin: the oldest readings that no uplink has are thinned to 1 min, then 15 min, then 1 h; counters stay "
                     + "exact: what waits takes 81 % of 100 MB, the spool's limit (see with `parthe status` why readings "
                     + "wait; `spool: limit` gives them more room)",
-                "spool-drop: the oldest readings that wait are dropped, and recorded as gaps: what waits takes 96 % of "
+                "spool-drop: what cannot be thinned any more is dropped, the oldest first, and recorded as gaps: what waits takes 96 % of "
                     + "100 MB, the spool's limit (see with `parthe status` why readings wait; `spool: limit` gives them "
                     + "more room)",
                 "spool-normal: readings are taken and kept as they come: what waits takes 50 % of 100 MB, the spool's "
                     + "limit (-)",
             ])
+    }
+
+    /// A spool that has just begun, on a disk with less free than is left to others: its log is most of it, and that is no
+    /// reason to drop a reading. A file that has grown may not grow on.
+    @Test func aSmallSpoolBelowTheFloorHasItsLeast() {
+        var admission = SpoolAdmission()
+        let small = SpoolFill(
+            used: 2_600_000, file: 400_000, limit: 256_000_000, free: 42_000_000, floor: 64_000_000)
+        #expect(small.room == SpoolFill.least && small.isBoundByDisk)
+        #expect(admission.measure(small, at: Instant(nanoseconds: 0)) == nil && admission.step == .normal)
+        let large = SpoolFill(
+            used: 99_000_000, file: 100_000_000, limit: 256_000_000, free: 42_000_000, floor: 64_000_000)
+        #expect(large.room == 100_000_000)
+        #expect(admission.measure(large, at: Instant(nanoseconds: 1))?.after == .drop)
+        let tiny = SpoolFill(used: 500_000, file: 400_000, limit: 1_000_000, free: 0, floor: 64_000_000)
+        #expect(tiny.room == 1_000_000 && tiny.available == 400_000)
+        #expect(small.available == SpoolFill.least && large.available == large.room)
     }
 }

@@ -150,14 +150,20 @@ final class Board {
         try see()
     }
 
-    /// Delivers everything that has a time to an uplink, and returns it.
+    /// Delivers what has a time to an uplink, all of it or at most so many windows, each from the `end` that is given for
+    /// it, and returns it in order.
     @discardableResult
-    func deliver(to uplink: String = "city", atMost: Int = 64) throws -> [SpooledReading] {
+    func deliver(
+        to uplink: String = "city", atMost: Int = 64, windows: Int = .max, from end: () -> LeaseEnd = { .oldest }
+    ) throws -> [SpooledReading] {
         var found: [SpooledReading] = []
-        while let lease = try store.lease(uplink: uplink, maximumReadings: atMost) {
+        var count = 0
+        while count < windows, let lease = try store.lease(uplink: uplink, maximumReadings: atMost, from: end()) {
             try store.settle(lease.id, rejected: [])
             found += lease.readings
+            count += 1
         }
+        found.sort { $0.sequence < $1.sequence }
         delivered[uplink, default: []] += found
         return found
     }

@@ -84,7 +84,12 @@ import Testing
             try board.pass(10)
             let all = try board.deliver()
             #expect(all.count == board.taken.count)
-            #expect(all.allSatisfy { $0.quality == .uncertain && members($0) == #""clock":"not-set""# })
+            // The true time is this or later.
+            #expect(
+                all.allSatisfy {
+                    $0.quality == .uncertain
+                        && members($0) == #""clock":"not-set","earliest":"\#($0.phenomenonTime)""#
+                })
             #expect(all.allSatisfy { board.error(of: $0) == -10 * Board.day })
             // It comes after all: from then on times are true, and nothing that was told changes.
             try board.synchronise()
@@ -235,6 +240,24 @@ import Testing
                     try #require(Timestamp(iso8601: earliest)).milliseconds
                         <= board.taken[Int(reading.sequence.rawValue) - 1])
             }
+            expectOrder(board.delivered["city"]!)
+        }
+    }
+
+    @Test("a first boot that never knew its time, before one that nothing stands behind: before that one, never 1970")
+    func aFirstBootWithoutAnyBound() throws {
+        try withBoard(wall: Self.never) { board in
+            try board.pass(20)
+            try board.reboot(after: 100, wall: epoch + 200_000)
+            try board.pass(16 * Self.minute, every: 10)
+            let readings = try board.deliver()
+            #expect(readings.count == board.taken.count)
+            let old = readings.filter { $0.sequence.rawValue <= 40 }
+            #expect(
+                old.count == 40 && old.allSatisfy { members($0) == #""clock":"never-set""# },
+                "\(old.first.map(members) ?? "")")
+            let first = try #require(readings.first { $0.sequence.rawValue == 41 }).phenomenonTime
+            #expect(old.allSatisfy { $0.phenomenonTime < first && $0.phenomenonTime.milliseconds > epoch })
             expectOrder(board.delivered["city"]!)
         }
     }
@@ -411,8 +434,8 @@ import Testing
 
     @Test(
         "a leap second: what was read before it keeps its second, what is read in it has a time of its own",
-        arguments: [true, false])
-    func leapSecond(isDeliveredBefore: Bool) throws {
+        arguments: [true, false], [LeaseEnd.oldest, .newest])
+    func leapSecond(isDeliveredBefore: Bool, end: LeaseEnd) throws {
         try withBoard(wall: Self.never) { board in
             // 23:59:50 UTC.
             board.travel(to: epoch + Board.day - 10_000)
@@ -423,7 +446,7 @@ import Testing
             try board.insertLeapSecond()
             try board.read()
             try board.pass(20)
-            try board.deliver()
+            try board.deliver(atMost: 4) { end }
             let all = board.delivered["city"]!
             #expect(all.count == board.taken.count)
             expectOrder(all)

@@ -172,9 +172,9 @@ import Testing
                     }
                     try store.append(batch, offset: clock)
                     for uplink in ["city", "works"] where Int.random(in: 0..<3, using: &random) == 0 {
-                        guard let lease = try store.lease(uplink: uplink, maximumReadings: 20, offset: clock) else {
-                            continue
-                        }
+                        let end = Bool.random(using: &random) ? LeaseEnd.oldest : .newest
+                        let found = try store.lease(uplink: uplink, maximumReadings: 20, from: end, offset: clock)
+                        guard let lease = found else { continue }
                         try store.settle(lease.id, rejected: [])
                         delivered[uplink]! += lease.readings
                     }
@@ -185,11 +185,13 @@ import Testing
             for readings in delivered.values {
                 #expect(readings.count > 50, "seed \(seed)")
                 for (_, own) in Dictionary(grouping: readings, by: \.point) {
-                    let times = own.map(\.phenomenonTime)
+                    let times = own.sorted { $0.sequence < $1.sequence }.map(\.phenomenonTime)
                     #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed): \(times)")
                 }
             }
-            #expect(zip(delivered["city"]!, delivered["works"]!).allSatisfy { $0 == $1 }, "seed \(seed)")
+            let city = Dictionary(uniqueKeysWithValues: delivered["city"]!.map { ($0.sequence, $0) })
+            let both = delivered["works"]!.filter { city[$0.sequence] != nil }
+            #expect(both.count > 50 && both.allSatisfy { city[$0.sequence] == $0 }, "seed \(seed)")
         }
     }
 

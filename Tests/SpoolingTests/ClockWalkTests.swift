@@ -3,7 +3,7 @@ import Spooling
 import Testing
 
 /// Random lives of a gateway: boots with and without a clock, steps, synchronisations, suspends, restarts of the agent,
-/// two uplinks of different speed; against a small model of what must hold for every reading.
+/// two uplinks of different speed, which take windows from both ends; against a small model of what must hold for every reading.
 @Suite struct ClockWalkTests {
     /// What was given once stands for ever.
     private struct Model {
@@ -64,7 +64,7 @@ import Testing
             try board.synchronise()
             try board.pass(3)
             for uplink in ["city", "works"] {
-                try take(&model, board, uplink, &random, seed)
+                try take(&model, board, uplink, &random, seed, windows: .max)
                 #expect(model.counts[uplink]!.count == board.taken.count, "seed \(seed): \(uplink)")
                 #expect(model.counts[uplink]!.values.allSatisfy { $0 == 1 }, "seed \(seed): \(uplink)")
             }
@@ -75,9 +75,14 @@ import Testing
     }
 
     private func take(
-        _ model: inout Model, _ board: Board, _ uplink: String, _ random: inout SeededGenerator, _ seed: UInt64
+        _ model: inout Model, _ board: Board, _ uplink: String, _ random: inout SeededGenerator, _ seed: UInt64,
+        windows: Int? = nil
     ) throws {
-        let wrong = model.take(try board.deliver(to: uplink, atMost: .random(in: 1...100, using: &random)), by: uplink)
+        let windows = windows ?? [1, 2, .max].randomElement(using: &random)!
+        let found = try board.deliver(to: uplink, atMost: .random(in: 1...100, using: &random), windows: windows) {
+            [.oldest, .newest].randomElement(using: &random)!
+        }
+        let wrong = model.take(found, by: uplink)
         #expect(wrong == nil, "seed \(seed): \(wrong ?? "")")
         #expect(model.isOrdered, "seed \(seed)")
     }

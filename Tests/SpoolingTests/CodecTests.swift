@@ -278,4 +278,23 @@ import Testing
         }
         #expect(book.shapes.count == ShapeBook.maximumShapes)
     }
+
+    /// The readings that an aggregate stands for lie between instants that are kept as they were, however fine.
+    @Test(arguments: [1_000_000 as Int64, 100_000, 1]) func anAggregateKeepsItsPeriod(unit: Int64) throws {
+        let instant: Int64 = 5_000_000_000
+        let readings = (1...40).map { index in
+            let to = Instant(nanoseconds: instant + Int64(index) * 60_000_000_000 + Int64(index * 7) * unit)
+            return Reading(
+                point: PointID(rawValue: 1), instant: to, value: .float(230.5),
+                remark: .aggregate(
+                    .mean, from: to - .nanoseconds(59_000_000_000 - Int64(index * 13) * unit), to: to,
+                    minimum: .float(229), maximum: .float(231), count: 60))
+        }
+        let header = Self.header(readings)
+        var encoder = ChunkEncoder()
+        var book = ShapeBook()
+        encoder.encode(readings[...], earliest: header.earliest, book: &book)
+        encoder.seal(header)
+        #expect(try Self.decode(encoder.writer.bytes, header, book, points: 1) == readings)
+    }
 }

@@ -89,6 +89,8 @@ struct Disk {
         case reordered
         /// Some, and of each write only some sectors of 512 bytes.
         case torn
+        /// All but one.
+        case holed
     }
 
     private static let sector = 512
@@ -209,6 +211,10 @@ struct Disk {
         case .some: return some(pending)
         case .reordered: return some(pending).shuffled(using: &random)
         case .torn: return some(pending.flatMap(sectors))
+        case .holed:
+            var changes = pending
+            if let hole = changes.indices.randomElement(using: &random) { changes.remove(at: hole) }
+            return changes
         }
     }
 

@@ -60,6 +60,7 @@ import Testing
                 }
                 let statistics = try run.store!.statistics()
                 #expect(statistics.held < statistics.committed && statistics.quarantined > 0)
+                #expect(run.store!.state.vacancies.emptied != NumberSet())
                 #expect(statistics.undelivered["city"]! > 0 && statistics.undelivered["works"]! > 0)
             }
         }

@@ -27,7 +27,7 @@ struct CrashWorkload {
         case identify(Int)
         /// The commit with this number, of so many polls; with 0, of marks and settlements only.
         case append(Int, polls: Int)
-        case lease(String)
+        case lease(String, from: LeaseEnd = .oldest)
         /// The oldest open lease ends, if there is one: after a restart there is none.
         case settle(String, rejects: Bool = false)
         case release(String)
@@ -36,16 +36,26 @@ struct CrashWorkload {
     static let steps: [Step] =
         [
             .open(boot: 1), .identify(6), .append(1, polls: 2), .append(2, polls: 2), .lease("city"),
-            .append(3, polls: 1), .settle("city"), .lease("works"), .append(4, polls: 3), .lease("city"),
-            .lease("city"),
+            .append(3, polls: 1), .settle("city"), .lease("works"), .append(4, polls: 3),
+            .lease("city", from: .newest), .lease("city"),
             .settle("works", rejects: true), .append(5, polls: 0), .release("city"), .open(boot: 1), .lease("city"),
             .append(6, polls: 40), .settle("city"), .lease("city"), .identify(9), .append(7, polls: 2),
             .open(boot: 2), .lease("city"), .settle("city"), .append(8, polls: 2), .lease("works"), .lease("city"),
         ]
         + (0..<4).flatMap { _ -> [Step] in [.settle("works"), .lease("works")] }
         + (9...15).flatMap { number -> [Step] in
-            [.append(number, polls: 2), .settle("city"), .lease("city"), .settle("works"), .lease("works")]
+            [
+                .append(number, polls: 2), .settle("city"), .lease("city", from: number % 2 == 0 ? .newest : .oldest),
+                .settle("works"), .lease("works"),
+            ]
         } + [.append(16, polls: 0), .append(17, polls: 1), .open(boot: 2), .append(18, polls: 1)]
+        // What both have of the newest is emptied behind the last that waits.
+        + (19...21).flatMap { number -> [Step] in
+            [
+                .append(number, polls: 2), .lease("city", from: .newest), .lease("works", from: .newest),
+                .append(number, polls: 0), .settle("city"), .settle("works"),
+            ]
+        } + [.append(22, polls: 1), .open(boot: 2), .append(23, polls: 1)]
 
     static let keys = [
         "main/energy", "main/power", "main/mode", "water/volume", "door/state", "main/voltage", "heat/energy",
@@ -95,7 +105,7 @@ struct CrashWorkload {
             account = next
             durable = next
             isCommitted = true
-        case .lease(let uplink): try lease(uplink)
+        case .lease(let uplink, let end): try lease(uplink, from: end)
         case .settle(let uplink, let rejects):
             guard let id = account.model.open(uplink).first else { return }
             var rejected: [Rejection] = []
@@ -113,11 +123,15 @@ struct CrashWorkload {
         }
     }
 
-    private mutating func lease(_ uplink: String) throws {
-        let lease = try store!.lease(uplink: uplink, maximumReadings: Self.maximumLease, offset: offset)
-        guard let expected = account.model.next(uplink, maximum: Self.maximumLease), let lease else {
-            if lease == nil, account.model.next(uplink, maximum: Self.maximumLease) == nil { return }
+    private mutating func lease(_ uplink: String, from end: LeaseEnd) throws {
+        let lease = try store!.lease(uplink: uplink, maximumReadings: Self.maximumLease, from: end, offset: offset)
+        let next = account.model.next(uplink, maximum: Self.maximumLease, from: end)
+        guard let expected = next, let lease else {
+            if lease == nil, next == nil { return }
             throw Mismatch(text: "\(uplink) got \(lease?.readings.count ?? 0) readings")
+        }
+        if end == .newest, expected.unclear == nil {
+            account.model.freezeOlder(than: expected.chunks.lowerBound, boot: boot, offset: offset)
         }
         let readings = account.model.lease(
             expected.chunks, uplink, as: lease.id, unclear: lease.isUnclear, boot: boot, offset: offset)

@@ -142,11 +142,7 @@ import Testing
             var time: Int64 = 0
             func next() -> [Reading] {
                 time += 1000
-                return readings(points, at: time).map {
-                    var reading = $0
-                    reading.value = .float(Float.random(in: 1...2, using: &random))
-                    return reading
-                }
+                return noise(points, at: time, using: &random)
             }
             func fill() throws -> Int {
                 for count in 0..<10_000 {
@@ -185,12 +181,7 @@ import Testing
             let points = try store.identify((0..<500).map { "meter/p\($0)" })
             var random = SeededGenerator(seed: 1)
             for second in 1...1000 {
-                let batch = points.map { point in
-                    let value = Value.float(Float.random(in: 1...2, using: &random))
-                    return Reading(
-                        point: point, instant: Instant(nanoseconds: Int64(second) * 1_000_000_000), value: value)
-                }
-                try store.append(batch, offset: offset)
+                try store.append(noise(points, at: Int64(second) * 1000, using: &random), offset: offset)
                 try deliver(store)
             }
             let statistics = try store.statistics()
@@ -222,6 +213,57 @@ import Testing
             #expect(row.text(0) == "city" && row.integer(1) == 2001 && row.integer(2) == epoch + 1000)
             #expect(row.text(3) == "12.5" && row.text(4) == "400: 1")
             row.reset()
+        }
+    }
+
+    /// What is damaged is listed, and kept beside the spool when its place is needed.
+    @Test func damagedRowsAreKeptWhenHistoryGoes() throws {
+        try withFolder { folder in
+            let store = try SpoolStore(
+                directory: folder, settings: SpoolSettings(history: .seconds(20)), uplinks: ["city"], bootID: "boot")
+            let points = try store.identify(["a", "b"])
+            for second in 1...10 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            try store.connection.execute("UPDATE chunk SET body = x'0102FF' WHERE sequence IN (5, 7)")
+            while let lease = try store.lease(uplink: "city", maximumReadings: 50, offset: offset) {
+                try store.settle(lease.id, rejected: [])
+            }
+            for second in 100...140 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            #expect(try store.connection.integer("SELECT min(sequence) FROM chunk") ?? 0 > 10)
+            #expect(try store.statistics().damaged == 4)
+            let kept = String(decoding: try content(of: folder + "/parthe.damaged-rows"), as: UTF8.self)
+            let lines = kept.split(separator: "\n")
+            #expect(lines.count == 2 && lines.allSatisfy { $0.hasSuffix(", x'0102ff');") })
+            #expect(lines.first?.hasPrefix("INSERT INTO chunk VALUES (5, 2, 1, 3000000000, ") == true)
+            // It can be loaded as it is.
+            try store.connection.execute(
+                "CREATE TEMP TABLE chunk (a, b, c, d, e, f, g); " + kept + "DROP TABLE temp.chunk")
+        }
+    }
+
+    /// Others are short of the disk: history is given up long before its time, and the file does not grow.
+    @Test func historyGoesWhereTheDiskIsShort() throws {
+        for floor in [0, Int64.max / 2] {
+            try withFolder { folder in
+                let store = try SpoolStore(
+                    directory: folder, settings: SpoolSettings(freeBytes: floor), uplinks: ["city"], bootID: "boot")
+                let points = try store.identify((0..<2000).map { "p\($0)" })
+                var random = SeededGenerator(seed: 3)
+                for second in 1...600 {
+                    let instant = Instant(nanoseconds: Int64(second) * 1_000_000_000)
+                    let new = points.map {
+                        Reading(point: $0, instant: instant, value: .double(.random(in: 0...1, using: &random)))
+                    }
+                    let leases = try store.append(
+                        Intake.Content(readings: new), offset: offset,
+                        leasing: ["city": LeaseRequest(maximumReadings: 4096)])
+                    for lease in leases { try store.settle(lease.id, rejected: []) }
+                }
+                let pages = try #require(try store.connection.integer("PRAGMA page_count"))
+                let isShort = floor > 0
+                #expect((pages * 1024 < SpoolFill.least) == isShort, "\(pages) pages, floor \(floor)")
+                let statistics = try store.statistics()
+                #expect((statistics.held < statistics.committed) == isShort && statistics.damaged == 0)
+            }
         }
     }
 }

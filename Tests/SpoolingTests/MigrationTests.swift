@@ -94,13 +94,51 @@ import Testing
             #expect(try store.memory() == ["input gas": "6 0 0"])
             #expect(try store.events(atMost: 9).count == 6)
             #expect(try store.connection.integer("SELECT count FROM gap WHERE first = 3") == 2)
-            #expect(try store.connection.integer("PRAGMA user_version") == 3)
+            #expect(try store.connection.integer("PRAGMA user_version") == Schema.version)
             // The window in flight comes first, as an unclear one.
             let lease = try #require(try store.lease(uplink: "city", maximumReadings: 100, offset: offset))
             #expect(lease.isUnclear && lease.readings.map(\.sequence.rawValue) == [5, 6])
             let rest = try #require(try store.lease(uplink: "city", maximumReadings: 100, offset: offset))
             #expect(rest.readings.map(\.sequence.rawValue) == Array(7...12))
             #expect(try SpoolStore.openForReading(directory: folder).note(of: "a") == "volts")
+        }
+    }
+
+    /// Version 3 had the same tables. A file that only says in its head that it is of that version is a damaged one.
+    @Test(arguments: [Int64(3), Schema.version]) func theThirdVersionOnlyGetsAnotherNumber(content: Int64) throws {
+        try withFolder { folder in
+            var audit: [AuditLine] = []
+            do {
+                let store = try open(folder)
+                let points = try store.identify(["a", "b"])
+                for second in 1...6 {
+                    try store.append(readings(points, at: Int64(second) * 1000, Float(second)), offset: offset)
+                }
+                store.state.row.format = content
+                try store.append(readings(points, at: 7000), offset: offset)
+                try store.connection.execute("PRAGMA user_version = 3")
+                audit = try store.audit()
+            }
+            #expect(throws: SpoolError.self) { try SpoolStore.openForReading(directory: folder) }
+            let store = try open(folder)
+            #expect((store.mending != nil) == (content == Schema.version), "\(String(describing: store.mending))")
+            #expect(try store.audit() == audit && store.state.row.format == Schema.version)
+            #expect(try store.connection.integer("PRAGMA user_version") == Schema.version)
+        }
+    }
+
+    /// What a damaged head says of the version is no reason to refuse a spool.
+    @Test(arguments: [Int64(3), Schema.version]) func aDamagedHeadIsNoNewerVersion(content: Int64) throws {
+        try withFolder { folder in
+            do {
+                let store = try open(folder)
+                store.state.row.format = content
+                try store.append(readings(try store.identify(["a"]), at: 1000), offset: offset)
+                try store.connection.execute("PRAGMA user_version = 7")
+            }
+            let store = try open(folder)
+            #expect(store.mending != nil)
+            #expect(try store.statistics().held == 1 && store.state.row.format == Schema.version)
         }
     }
 

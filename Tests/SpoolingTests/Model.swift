@@ -51,19 +51,48 @@ struct Model {
     }
 
     /// The chunks of the next lease, and the number it has already if it is an unclear one.
-    func next(_ uplink: String, maximum: Int) -> (chunks: Range<Int>, unclear: LeaseID?)? {
+    func next(
+        _ uplink: String, maximum: Int, from end: LeaseEnd = .oldest
+    ) -> (chunks: Range<Int>, unclear: LeaseID?)? {
         let states = uplinks[uplink]!
         for (index, state) in states.enumerated() {
             if case .waiting(let id) = state { return (index..<index + states.count { $0 == state }, id) }
         }
-        guard let first = states.firstIndex(of: .free) else { return nil }
-        var end = first + 1
-        var count = held(chunks[first])
-        while end < states.count, states[end] == .free, count + held(chunks[end]) <= maximum {
-            count += held(chunks[end])
-            end += 1
+        let starts = states.indices.filter { states[$0] == .free && ($0 == 0 || states[$0 - 1] != .free) }
+        guard var first = end == .oldest ? starts.first : starts.last else { return nil }
+        if end == .newest, starts.count < Self.maximumRuns { return (newest(states, maximum), nil) }
+        let start = first
+        var count = 0
+        repeat {
+            count += held(chunks[first])
+            first += 1
+        } while first < states.count && states[first] == .free && count + held(chunks[first]) <= maximum
+        return (start..<first, nil)
+    }
+
+    /// From so many runs of free chunks on no further one is made.
+    static let maximumRuns = 16
+
+    private func newest(_ states: [State], _ maximum: Int) -> Range<Int> {
+        let last = states.lastIndex(of: .free)!
+        var first = last
+        var count = held(chunks[last])
+        while first > 0, states[first - 1] == .free, boot(first - 1) == boot(last),
+            count + held(chunks[first - 1]) <= maximum
+        {
+            first -= 1
+            count += held(chunks[first])
         }
-        return (first..<end, nil)
+        return first..<last + 1
+    }
+
+    private func boot(_ chunk: Int) -> Int { rows[chunks[chunk].lowerBound].boot }
+
+    /// What is older than a chunk gets its times before it.
+    mutating func freezeOlder(than chunk: Int, boot: Int, offset: ClockOffset) {
+        for index in 0..<chunks[chunk].lowerBound where !rows[index].isGone && rows[index].offset == nil {
+            rows[index].offset = known(rows[index].boot, boot, offset)
+        }
     }
 
     mutating func lease(

@@ -1,6 +1,7 @@
 import Metering
-import Spooling
 import Testing
+
+@testable import Spooling
 
 /// The spool and the model do the same random things in lockstep; whatever can be seen must be the same.
 @Suite struct ModelTests {
@@ -45,14 +46,17 @@ import Testing
             }
             if Int.random(in: 0..<10, using: &random) == 0 { offset.nanoseconds += 5_000_000_000 }
             // Now and then an uplink waits for just these.
-            var wanted: [String: Int] = [:]
+            var wanted: [String: LeaseRequest] = [:]
             for uplink in ["city", "works"] where Int.random(in: 0..<4, using: &random) == 0 {
-                wanted[uplink] = Int.random(in: 1...150, using: &random)
+                wanted[uplink] = LeaseRequest(
+                    maximumReadings: Int.random(in: 1...150, using: &random),
+                    from: Bool.random(using: &random) ? .oldest : .newest)
             }
             let leases = try store!.append(Intake.Content(readings: readings), offset: offset, leasing: wanted)
             model.append(readings, boot: boot, offset: offset)
-            for (uplink, maximum) in wanted.sorted(by: { $0.key < $1.key }) where !readings.isEmpty {
-                try compare(leases.first { $0.uplink == uplink }, uplink, maximum)
+            for (uplink, request) in wanted.sorted(by: { $0.key < $1.key }) where !readings.isEmpty {
+                try compare(
+                    leases.first { $0.uplink == uplink }, uplink, request.maximumReadings, from: request.end)
             }
             model.commitMarks()
             durable = model
@@ -61,14 +65,18 @@ import Testing
         mutating func lease(_ uplink: String) throws {
             let maximum = Int.random(in: 1...150, using: &random)
             guard model.open(uplink).count < SpoolStore.maximumOpenLeases else { return }
+            let end = Bool.random(using: &random) ? LeaseEnd.oldest : .newest
             try compare(
-                try store!.lease(uplink: uplink, maximumReadings: maximum, offset: offset), uplink, maximum)
+                try store!.lease(uplink: uplink, maximumReadings: maximum, from: end, offset: offset), uplink, maximum,
+                from: end)
         }
 
         /// Holds a lease to what the model would give.
-        private mutating func compare(_ lease: Lease?, _ uplink: String, _ maximum: Int) throws {
+        private mutating func compare(
+            _ lease: Lease?, _ uplink: String, _ maximum: Int, from end: LeaseEnd = .oldest
+        ) throws {
             guard model.open(uplink).count < SpoolStore.maximumOpenLeases,
-                let expected = model.next(uplink, maximum: maximum)
+                let expected = model.next(uplink, maximum: maximum, from: end)
             else {
                 #expect(lease == nil, "seed \(seed)")
                 return
@@ -76,6 +84,9 @@ import Testing
             let found = try #require(lease, "seed \(seed)")
             #expect(found.isUnclear == (expected.unclear != nil) && found.uplink == uplink, "seed \(seed)")
             if let id = expected.unclear { #expect(found.id == id, "seed \(seed)") }
+            if end == .newest, expected.unclear == nil {
+                model.freezeOlder(than: expected.chunks.lowerBound, boot: boot, offset: offset)
+            }
             let readings = model.lease(
                 expected.chunks, uplink, as: found.id, unclear: found.isUnclear, boot: boot, offset: offset)
             #expect(found.readings == readings, "seed \(seed)")
@@ -128,13 +139,22 @@ import Testing
             return rules
         }
 
+        /// Ends the store in order, or as a kill does: then the next one finds the files with the log that was there.
+        private mutating func end() throws {
+            let path = SpoolFolder.file(in: folder)
+            let isKilled = Bool.random(using: &random)
+            let left = try isKilled ? ["", "-wal"].map { try content(of: path + $0) } : []
+            store = nil
+            for (suffix, bytes) in zip(["", "-wal"], left) { write(bytes, to: path + suffix) }
+        }
+
         mutating func restart() throws {
             if Bool.random(using: &random) {
                 boot += 1
                 instant = Int64.random(in: 0...9000, using: &random) * 1_000_000
                 offset.nanoseconds += 86_400_000_000_000
             }
-            store = nil
+            try end()
             try open()
             durable.restart()
             model = durable

@@ -17,6 +17,13 @@ import Testing
         var settled: Int64 = 0
         /// The next number when the sidecar was written.
         var noted: Int64 = 1
+
+        /// The same with a file that SQLite takes for none.
+        var headless: Image {
+            var image = self
+            for index in 0..<100 { image.file[index] = 0xFF }
+            return image
+        }
     }
 
     private static let totals = "input gas"
@@ -108,6 +115,15 @@ import Testing
         #expect(
             least <= missing.count && (isAllGone || noticed.count <= most),
             "\(missing.count) missing, \(gaps); \(comment)", sourceLocation: location)
+        // The counts are those of what is there.
+        let (own, others) = (
+            try store.statistics(), try SpoolStore.openForReading(directory: store.directory).statistics()
+        )
+        #expect(own.held == Int64(seen.count) && others.held == own.held, "\(comment)", sourceLocation: location)
+        #expect(own.undelivered == others.undelivered, "\(comment)", sourceLocation: location)
+        if let mending = store.mending {
+            #expect(mending.kept >= Int64(seen.count), "\(mending.text); \(comment)", sourceLocation: location)
+        }
         // No number that the sidecar knows is given twice, and the spool goes on.
         let point = try store.identify(["meter/p1"])
         let next = Instant(nanoseconds: 5_000_000_000_000)
@@ -244,11 +260,42 @@ import Testing
         }
     }
 
+    /// Looking at it, and repairing it by hand, leaves the log alone.
+    @Test func theLogOfAnEmptyFileOutlivesEveryLook() throws {
+        var bad = try image(8, settling: false)
+        bad.file = []
+        try withFolder { folder in
+            put(bad, in: folder)
+            let log = try content(of: SpoolFolder.file(in: folder) + "-wal")
+            let error = #expect(throws: SpoolError.self) { try SpoolStore.openForReading(directory: folder) }
+            #expect(error?.code == .damaged)
+            #expect(try SpoolStore.rehearseRepair(directory: folder).kept >= 80)
+            #expect(try !SpoolStore.verify(directory: folder).isSound)
+            #expect(try content(of: SpoolFolder.file(in: folder) + "-wal") == log)
+            #expect(try SpoolStore.repair(directory: folder, reason: "by hand").kept >= 80)
+        }
+    }
+
+    /// A file whose main part is gone is read with the words that stand beside it.
+    @Test func whatWasSetAsideHasItsNames() throws {
+        try withFolder { folder in
+            let store = try open(folder)
+            let points = try store.identify(["a", "b"])
+            for second in 1...40 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            write([], to: folder + "/parthe.damaged-1")
+            write(try content(of: SpoolFolder.file(in: folder) + "-wal"), to: folder + "/parthe.damaged-1-wal")
+            let (reader, remains) = try SpoolReader.collecting(file: folder + "/parthe.damaged-1")
+            let export = try reader.export(ReadingSelection())
+            var count = 0
+            while let page = try export.page() { count += page.count }
+            #expect(remains.kept == count && count == 80 && export.keys == ["a", "b"], "\(count), \(remains)")
+        }
+    }
+
     /// A rescue that was cut short is begun anew; one that was whole takes its place.
     @Test func aRescueCanBeCutShort() throws {
         let image = try image(40, isInLog: false)
-        var bad = image
-        for index in 0..<100 { bad.file[index] = 0xFF }
+        let bad = image.headless
         try withFolder { folder in
             put(bad, in: folder)
             write(Array("half a rescue".utf8), to: folder + "/parthe.rescue")
@@ -263,7 +310,39 @@ import Testing
             // The power goes between the two renames.
             rename(path, folder + "/parthe.damaged-1")
             rename(path + "-wal", folder + "/parthe.damaged-1-wal")
-            try judge(folder, image, "a whole rescue")
+            let mending = try judge(folder, image, "a whole rescue")
+            #expect(mending?.aside == nil, "none that is not there")
+        }
+        // … or before the second: the log goes first.
+        try withFolder { folder in
+            put(bad, in: folder)
+            let path = SpoolFolder.file(in: folder)
+            _ = try Salvage.rescue(from: path, sidecar: Sidecar.read(in: folder), into: folder + "/parthe.rescue")
+            unlink(path + "-wal")
+            write([1, 2, 3], to: folder + "/parthe.damaged-1-wal")
+            let mending = try judge(folder, image, "a whole rescue beside the damaged file")
+            #expect(mending?.aside == folder + "/parthe.damaged-1" && mending?.kept ?? 0 > 0)
+            #expect(try content(of: folder + "/parthe.damaged-1-wal") == [1, 2, 3])
+        }
+    }
+
+    /// Nothing is given up because the disk has no room for a second file: it is waited for.
+    @Test func withoutRoomForASecondFileNothingIsTouched() throws {
+        let image = try image(40, isInLog: false)
+        let bad = image.headless
+        try withFolder { folder in
+            put(bad, in: folder)
+            do {
+                let recording = Recording(folder)
+                recording.fail(from: 0, count: .max, [.write, .truncate], errno: ENOSPC)
+                let error = #expect(throws: SpoolError.self) { _ = try open(folder) }
+                #expect(error?.code == .noSpace && error?.detail.contains("no room for a new one") == true)
+                withExtendedLifetime(recording) {}
+            }
+            #expect(try content(of: SpoolFolder.file(in: folder)) == bad.file)
+            #expect(try File.names(in: folder).allSatisfy { !$0.contains("damaged") && !$0.contains("rescue") })
+            let mending = try judge(folder, image, "room again")
+            #expect(mending?.kept ?? 0 > 0)
         }
     }
 
@@ -338,8 +417,7 @@ import Testing
     /// After damage each uplink asks its platform about what it gets: it may have that already.
     @Test func nothingIsSentBlindlyAfterDamage() throws {
         let image = try image(40, isInLog: false)
-        var bad = image
-        for index in 0..<100 { bad.file[index] = 0xFF }
+        let bad = image.headless
         try withFolder { folder in
             put(bad, in: folder)
             let store = try open(folder)

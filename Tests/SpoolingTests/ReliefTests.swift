@@ -54,6 +54,36 @@ import Testing
         return readings
     }
 
+    /// What was damaged in a run that is thinned is listed, once, and the counts are those of what is there.
+    @Test(arguments: [false, true]) func damageInARunIsListed(isKnown: Bool) throws {
+        try withFolder { folder in
+            do {
+                let store = try open(folder)
+                let points = try fill(store, seconds: 1...4000)
+                try store.connection.execute("UPDATE chunk SET body = x'0102FF' WHERE sequence IN (41, 4001, 4041)")
+                if isKnown {
+                    let lease = try #require(try store.lease(uplink: "city", maximumReadings: 6000, offset: offset))
+                    try store.release(lease.id)
+                    try store.append([], offset: offset)
+                }
+                #expect(try relieve(store, .thin, points) > 0)
+                try store.append([], offset: offset)
+                let statistics = try store.statistics()
+                #expect(statistics.damaged == 120 && statistics.held < 16_000)
+                let rows = try store.connection.integer("SELECT sum(count & 65535) FROM chunk")
+                #expect(statistics.held == rows)
+                let others = try SpoolStore.openForReading(directory: folder)
+                #expect(
+                    try others.statistics().held == rows && others.gaps(atMost: 9).reduce(0) { $0 + $1.count } == 120)
+            }
+            #expect(try SpoolStore.verify(directory: folder).isSound)
+            let store = try open(folder)
+            let held = try store.statistics().held
+            #expect(try store.connection.integer("SELECT sum(count & 65535) FROM chunk") == held)
+            #expect(try all(store).count == Int(held))
+        }
+    }
+
     private func relieve(_ store: SpoolStore, _ step: SpoolAdmission.Step, _ points: [PointID]) throws -> Int {
         var count = 0
         while try store.relieve(at: step, by: rules(points), offset: offset) != nil { count += 1 }

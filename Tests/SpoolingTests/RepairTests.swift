@@ -46,6 +46,49 @@ import Testing
     }
 
     /// What SQLite does not mind, an agent's start does not notice: by hand it is mended all the same.
+    /// What may be missing at the end is listed once, however often it is repaired.
+    @Test func aSecondRepairLosesNothingMore() throws {
+        try withFolder { folder in
+            var sample = Sample(folder, seed: 5)
+            try sample.make(commits: 50)
+            // As a kill leaves it: what is beside it knows of more numbers.
+            var sidecar = try #require(Sidecar.read(in: folder))
+            sidecar.ceiling = sidecar.next + 10_000
+            sidecar.version += 1
+            sidecar.write(in: folder, waits: true)
+            let first = try SpoolStore.repair(directory: folder, reason: "once")
+            #expect(first.gaps.map(\.count) == [0] && first.gaps.map(\.most) == [10_000])
+            for _ in 0..<2 {
+                let again = try SpoolStore.repair(directory: folder, reason: "again")
+                #expect(again.kept == first.kept && again.gaps.isEmpty, "\(again.text)")
+            }
+            let statistics = try SpoolStore.openForReading(directory: folder).statistics()
+            #expect(statistics.damaged == 0 && statistics.held == first.kept)
+        }
+    }
+
+    /// An event of a boot that has no readings, whose number goes to the next one, has its true time.
+    @Test func anEventOfABootWithoutReadingsHasItsTime() throws {
+        try withFolder { folder in
+            let day: Int64 = 86_400_000
+            func open(_ boot: String) throws -> SpoolStore {
+                try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: boot)
+            }
+            do {
+                let store = try open("one")
+                let points = try store.identify(["a"])
+                for second in 1...9 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
+            }
+            let time = Timestamp(milliseconds: epoch + day)
+            try open("two").note("spool-test", "in boot two", at: (Instant(nanoseconds: 5_000_000_000), time))
+            let store = try open("three")
+            let late = ClockOffset(nanoseconds: offset.nanoseconds + 30 * day * 1_000_000)
+            try store.append(readings(try store.identify(["a"]), at: 1000), offset: late)
+            let event = try #require(try store.events(atMost: 1).first)
+            #expect(event.time(late) == time, "\(event.time(late))")
+        }
+    }
+
     @Test func whatNobodyNoticedIsMended() throws {
         try withFolder { folder in
             var sample = Sample(folder, seed: 22)

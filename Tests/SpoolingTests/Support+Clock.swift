@@ -10,16 +10,18 @@ extension SpoolStore {
     /// The same with all that a commit takes.
     @discardableResult
     func append(
-        _ content: Intake.Content, offset: ClockOffset, leasing wanted: [String: Int] = [:]
+        _ content: Intake.Content, offset: ClockOffset, leasing wanted: [String: LeaseRequest] = [:]
     ) throws(SpoolError) -> [Lease] {
         try know(KnownTime(offset))
         return try append(content, leasing: wanted)
     }
 
     /// Leases where the clock is known to have `offset`.
-    func lease(uplink: String, maximumReadings: Int, offset: ClockOffset) throws(SpoolError) -> Lease? {
+    func lease(
+        uplink: String, maximumReadings: Int, from end: LeaseEnd = .oldest, offset: ClockOffset
+    ) throws(SpoolError) -> Lease? {
         try know(KnownTime(offset))
-        return try lease(uplink: uplink, maximumReadings: maximumReadings)
+        return try lease(uplink: uplink, maximumReadings: maximumReadings, from: end)
     }
 
     /// Makes room where the clock is known to have `offset`.

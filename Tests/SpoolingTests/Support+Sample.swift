@@ -84,7 +84,10 @@ struct Sample {
     private mutating func deliver(_ store: SpoolStore) throws {
         let clock = ClockOffset(nanoseconds: offset.nanoseconds + Int64(boot) << 50)
         for uplink in ["city", "works"] where Int.random(in: 0..<6, using: &random) == 0 {
-            guard let lease = try store.lease(uplink: uplink, maximumReadings: 60, offset: clock) else { continue }
+            let end = Bool.random(using: &random) ? LeaseEnd.oldest : .newest
+            guard let lease = try store.lease(uplink: uplink, maximumReadings: 60, from: end, offset: clock) else {
+                continue
+            }
             switch Int.random(in: 0..<4, using: &random) {
             case 0: try store.release(lease.id)
             case 1:

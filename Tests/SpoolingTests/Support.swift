@@ -49,6 +49,15 @@ func readings(_ points: [PointID], at milliseconds: Int64, _ value: Float = 230.
     }
 }
 
+/// The same with values from 1 to 2 that no packing foresees.
+func noise(_ points: [PointID], at milliseconds: Int64, using random: inout SeededGenerator) -> [Reading] {
+    points.map {
+        Reading(
+            point: $0, instant: Instant(nanoseconds: milliseconds * 1_000_000),
+            value: .float(Float.random(in: 1...2, using: &random)))
+    }
+}
+
 /// The bytes of a file.
 func content(of path: String) throws -> [UInt8] {
     try File.read(path, limit: 1 << 30)

@@ -73,6 +73,21 @@ import Testing
         }
     }
 
+    /// Nor does the time count in which the machine ran and the agent did not.
+    @Test func aRateLeavesOutWhatTheAgentMissed() throws {
+        try withFolder { folder in
+            let store = try SpoolStore(directory: folder, settings: SpoolSettings(), uplinks: ["city"], bootID: "boot")
+            let points = try store.identify(["a"])
+            for second in Array(1...600) + Array(3600...4199) {
+                try store.append(readings(points, at: Int64(second) * 1000), offset: offset)
+            }
+            let rate = try #require(
+                try SpoolStore.openForReading(directory: folder).survey(SpoolSettings()).rate)
+            #expect(abs(rate.readings - 1) < 0.01 && abs(rate.over.components.seconds - 1200) < 5, "\(rate)")
+            #expect(abs(rate.points[0].readings - 1) < 0.01, "\(rate)")
+        }
+    }
+
     /// Bytes are those of the file: pages that rows fill as they can, and not those of the rows alone.
     @Test(arguments: [1, 8, 40, 120, 250, 600, 1500, 4096])
     func bytesAreThoseOfTheFile(readings count: Int) throws {
@@ -120,13 +135,6 @@ import Testing
             #expect(rows[0].time.milliseconds == epoch + 3000 && rows[0].value == "230.1")
             #expect(try reader.quarantineCounts() == (3, 3))
         }
-    }
-
-    @Test func numbersOutsideOfRangesAreCounted() {
-        let numbers: ClosedRange<Int64> = 10...29
-        #expect(numbers.count(without: []) == 20)
-        #expect(numbers.count(without: [1...10, 12...14, 13...16, 29...40]) == 13)
-        #expect(numbers.count(without: [1...50]) == 0 && numbers.count(without: [30...40, 1...9]) == 20)
     }
 
     @Test func filesThatWereSetAsideAndTheHolderAreSeen() throws {

@@ -201,7 +201,7 @@ import Testing
             for second in 1...50 { try store.append(readings(points, at: Int64(second) * 1000), offset: offset) }
             try store.connection.execute("UPDATE chunk SET body = zeroblob(40) WHERE sequence = 41")
             let new = Intake.Content(readings: readings(points, at: 51_000))
-            let leases = try store.append(new, offset: offset, leasing: ["city": 1000])
+            let leases = try store.append(new, offset: offset, leasing: ["city": LeaseRequest(maximumReadings: 1000)])
             #expect(leases.map(\.readings.count) == [100])
             #expect(try store.gaps(atMost: 10).map { [$0.first, $0.last] } == [[41, 42]])
             #expect(try SpoolStore.verify(directory: folder).listed == 2)

@@ -49,6 +49,7 @@ public final class SpoolExportRun {
         public var isInterrupted: Bool
     }
 
+    private let request: Request
     private let export: SpoolExport
     private let text: ReadingText
     /// What a file that was collected is like, in words.
@@ -56,6 +57,7 @@ public final class SpoolExportRun {
 
     /// Opens the spool.
     public init(_ request: Request) throws(AgentError) {
+        self.request = request
         let selection = ReadingSelection(
             points: request.points, from: try Self.time(request.from, "--from"), to: try Self.time(request.to, "--to"))
         do throws(SpoolError) {
@@ -105,6 +107,11 @@ public final class SpoolExportRun {
     public func run(
         into path: String, _ interruption: Interruption, progress: (String) -> Void
     ) throws(AgentError) -> Summary {
+        if SpoolFiles.has(path, in: request.state) || request.file.map({ SpoolFiles.isSame(path, $0) }) ?? false {
+            throw AgentError(
+                code: .usage, message: "\(path) is one of the spool's own files",
+                hint: "--file names the file to write; --spool names one to read")
+        }
         do {
             let file = try ReplacementFile(path)
             var failure: PosixError?

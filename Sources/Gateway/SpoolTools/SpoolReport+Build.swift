@@ -47,7 +47,7 @@ extension SpoolReport {
         (oldest, newest) = (statistics.oldest?.description, statistics.newest?.description)
         uplinks = statistics.undelivered.sorted { $0.key < $1.key }.map { Uplink(id: $0.key, undelivered: $0.value) }
         (usedBytes, fileBytes) = (survey.fill.used, statistics.fileBytes)
-        (limitBytes, roomBytes) = (survey.fill.limit, survey.fill.room)
+        (limitBytes, roomBytes) = (survey.fill.limit, survey.fill.available)
         self.limitFrom = limitFrom
         rate = survey.rate.map {
             Rate(
@@ -58,13 +58,13 @@ extension SpoolReport {
         forecast = survey.rate.flatMap { rate in
             SpoolForecast(
                 .init(
-                    used: survey.fill.used, overhead: survey.overheadBytes, room: survey.fill.room,
+                    used: survey.fill.used, overhead: survey.overheadBytes, room: survey.fill.available,
                     bytesPerSecond: rate.bytes, waitingSeconds: Double(survey.waiting.wholeMilliseconds) / 1000),
                 sources: sources, step: step)
         }.map { Forecast($0, now) }
-        (dropped, damaged) = (statistics.dropped, statistics.damaged)
+        (dropped, damaged, next) = (statistics.dropped, statistics.damaged, survey.next)
         gaps = survey.gaps.prefix(count).map(Missing.init)
-        gapCount = survey.gaps.count
+        (gapCount, thinnedAway) = (survey.gaps.count, survey.thinnedAway)
         (quarantined, quarantineKept) = (statistics.quarantined, survey.quarantineKept)
         aside = files.aside.map { Aside(path: $0.path, bytes: $0.bytes, modified: $0.modified.description) }
         beside = files.sidecar.map {

@@ -149,10 +149,14 @@ public struct SpoolReport: Codable, Sendable {
     public var dropped: Int64
     /// Readings that could not be read back, ever.
     public var damaged: Int64
+    /// The number that the next reading gets, by the spool's file.
+    public var next: Int64
     /// The newest gaps, the newest first.
     public var gaps: [Missing]
     /// How many gaps are listed in the spool.
     public var gapCount: Int
+    /// Readings that thinning took away, and of which means and edges that are held tell.
+    public var thinnedAway: Int64
     /// Readings that platforms refused, ever.
     public var quarantined: Int64
     /// Those of them that are kept: `parthe spool quarantine`.

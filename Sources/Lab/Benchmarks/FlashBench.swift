@@ -120,7 +120,8 @@ struct FlashBench {
         }
 
         private mutating func commit(at now: Instant) throws {
-            let leases = try store.append(Intake.Content(readings: waiting), leasing: ["city": 4096])
+            let leases = try store.append(
+                Intake.Content(readings: waiting), leasing: ["city": LeaseRequest(maximumReadings: 4096)])
             for lease in leases { try store.settle(lease.id, rejected: []) }
             pacing.committed(waiting.count, at: now, offset: Self.offset)
             waiting.removeAll(keepingCapacity: true)

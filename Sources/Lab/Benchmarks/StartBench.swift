@@ -23,7 +23,8 @@ struct StartBench {
             let place = "\(folder)/start-\(millions)"
             defer { LabFile.remove(folder: place) }
             try File.makeFolder(place)
-            let readings = try makeSpool(in: place + "/state", readings: millions * 1_000_000)
+            var load = try MovingLoad(meters: meters, perMeter: perMeter)
+            let readings = try load.makeBacklog(in: place + "/state", readings: millions * 1_000_000, commit: 65_536)
             var starts: [Start] = []
             for _ in 0..<runs { starts.append(try start(in: place, waiting: readings)) }
             var line = BenchLine(bench: "start", case: "\(millions) million readings wait")
@@ -35,28 +36,6 @@ struct StartBench {
             line.add("spool_mb", Double(LabFile.bytes(in: place + "/state")) / 1e6)
             tell(line.text)
         }
-    }
-
-    // MARK: The spool
-
-    /// Makes a spool with so many readings, or a little more; returns how many.
-    private func makeSpool(in place: String, readings: Int) throws -> Int64 {
-        guard readings > 0 else { return 0 }
-        var load = try MovingLoad(meters: meters, perMeter: perMeter)
-        let store = try SpoolStore(
-            directory: place, settings: SpoolSettings(maximumBytes: 1_000_000_000), uplinks: ["city"], bootID: "bench")
-        let points = try store.identify(load.keys)
-        try store.know(KnownTime(ClockOffset(nanoseconds: BootClock.offset.nanoseconds - 86_400_000_000_000)))
-        var made = 0
-        while made < readings {
-            var commit: [Reading] = []
-            while commit.count + points.count <= 65_536, made + commit.count < readings {
-                load.poll(points, into: &commit)
-            }
-            try store.append(commit)
-            made += commit.count
-        }
-        return Int64(made)
     }
 
     // MARK: The agent

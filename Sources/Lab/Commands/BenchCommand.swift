@@ -5,7 +5,10 @@ internal import Posix
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure; one JSON line a case.",
-        subcommands: [Plan.self, Poll.self, Line.self, Spool.self, Flash.self, Start.self, Load.self, Pulses.self])
+        subcommands: [
+            Plan.self, Poll.self, Line.self, Spool.self, Flash.self, Start.self, Lease.self,
+            Load.self, Pulses.self,
+        ])
 
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Wire time of every model, beside the least.")
@@ -65,6 +68,16 @@ struct BenchCommand: ParsableCommand {
 
         func run() throws {
             try StartBench(folder: folder).run { Output.line($0) }
+        }
+    }
+
+    struct Lease: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Windows from either end, with millions of readings waiting.")
+        @Option(help: "A folder on the disk to measure; 200 MB are needed.") var folder: String
+
+        func run() throws {
+            try LeaseBench(folder: folder).run { Output.line($0) }
         }
     }
 

@@ -34,7 +34,8 @@ enum ProbeSpool {
 
     // MARK: Writing
 
-    /// Commits readings, leases and settles them for one uplink, and now and then closes and opens the spool.
+    /// Commits readings, leases and settles them for one uplink, from both ends, and now and then closes and opens the
+    /// spool.
     ///
     /// - Parameters:
     ///   - commits: how many.
@@ -60,11 +61,14 @@ enum ProbeSpool {
                     try store.release(held.id, unclear: true)
                 } else {
                     try store.settle(held.id, rejected: [])
-                    promise.settling = held.readings.last?.sequence.rawValue ?? promise.settling
+                    promise.settling += Int64(held.readings.count)
                 }
                 lease = nil
             }
-            if lease == nil { lease = try store.lease(uplink: uplinks[0], maximumReadings: 200) }
+            if lease == nil {
+                let end = Bool.random(using: &random) ? LeaseEnd.oldest : .newest
+                lease = try store.lease(uplink: uplinks[0], maximumReadings: 50, from: end)
+            }
             try mark(promise)
             if commit % 50 == 0 {
                 // Leases and settlements that no commit took along end with the store. Closed before it is opened, as the
@@ -81,9 +85,9 @@ enum ProbeSpool {
     struct Promise: Hashable {
         /// The sequence number of the newest reading that was committed.
         var committed: Int64 = 0
-        /// The newest reading whose settlement was committed.
+        /// How many readings' settlement was committed.
         var settled: Int64 = 0
-        /// The newest whose settlement may be.
+        /// How many readings' settlement may be.
         var settling: Int64 = 0
     }
 
@@ -134,10 +138,18 @@ enum ProbeSpool {
                 }
             }
             expect(next == statistics.committed + 1, "\(next - 1) readings of \(statistics.committed)")
-            if let lease = try store.lease(uplink: uplinks[0], maximumReadings: 200) {
-                let first = lease.readings.first?.sequence.rawValue ?? 0
-                expect(first == settled + 1, "\(uplinks[0]) goes on with \(first) after \(settled)")
+            var rest: Set<SequenceNumber> = []
+            var end = LeaseEnd.newest
+            while let lease = try store.lease(uplink: uplinks[0], maximumReadings: 1000, from: end) {
+                for found in lease.readings where found.value == reading(found.sequence.rawValue, of: points).value {
+                    rest.insert(found.sequence)
+                }
+                try store.settle(lease.id, rejected: [])
+                end = end == .newest ? .oldest : .newest
             }
+            expect(
+                Int64(rest.count) == statistics.committed - settled,
+                "\(uplinks[0]) gets \(rest.count) readings of \(statistics.committed), with \(settled) settled")
             try store.append([reading(next, of: points)])
             let after = try store.statistics().committed
             expect(after == next, "\(after) readings after one more than \(next - 1)")
