@@ -29,11 +29,11 @@ public struct UnixListener: ~Copyable {
         if File.exists(path) { try removeDeadSocket(path) }
         let descriptor = try UnixSocket.make(path)
         var address = UnixSocket.address(path)
-        let mask = umask(0o117)
-        let isBound = UnixSocket.withAddress(&address) { bind(descriptor, $0, $1) } == 0 && listen(descriptor, 8) == 0
-        let code = errno
-        umask(mask)
-        guard isBound else {
+        // The file never has more rights than the socket, and fewer only by umask, which is left alone: it is all threads'.
+        guard fchmod(descriptor, 0o660) == 0, UnixSocket.withAddress(&address, { bind(descriptor, $0, $1) }) == 0,
+            chmod(path, 0o660) == 0, listen(descriptor, 8) == 0
+        else {
+            let code = errno
             close(descriptor)
             throw PosixError("listen", path, code: code)
         }

@@ -38,6 +38,12 @@ final class Salvage {
         from source: String, sidecar: Sidecar?, into target: String, isForLooking: Bool = false
     ) throws(SpoolError) -> Report {
         unlink(target)
+        // A copy in a folder that is everybody's is nobody else's business. (Not by umask, which is all threads'.)
+        if isForLooking {
+            let descriptor = open(target, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw SpoolError(errno: errno, operation: "open", path: target) }
+            Glibc.close(descriptor)
+        }
         do throws(SpoolError) {
             let salvage = try Salvage(source, sidecar, target)
             if isForLooking { salvage.likelyID = Spares.onlySpool(in: salvage.directory) }
@@ -46,7 +52,7 @@ final class Salvage {
             // In a transaction of its own, when all the rest is on the disk: what has the mark is whole.
             try salvage.connection.execute("PRAGMA application_id = \(Schema.application)", operation: "rescue")
             // `parthe spool repair` may be root; the agent is not.
-            SpoolFolder.adopt(target, like: source, in: SpoolFolder.folder(of: source))
+            if !isForLooking { SpoolFolder.adopt(target, like: source, in: SpoolFolder.folder(of: source)) }
             return salvage.report
         } catch {
             unlink(target)

@@ -111,9 +111,6 @@ extension SpoolReader {
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
         let copy = "\(folder)/parthe-\(getpid())-\(SpoolRow.randomID()).spool"
         defer { unlink(copy) }
-        // Nobody else's business.
-        let mask = umask(0o077)
-        defer { umask(mask) }
         let report: Salvage.Report
         do throws(SpoolError) {
             report = try Salvage.rescue(from: path, sidecar: sidecar, into: copy, isForLooking: true)

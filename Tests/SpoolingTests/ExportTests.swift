@@ -189,6 +189,7 @@ import Testing
                 let before = try contents(of: folder)
                 let (reader, remains) = try SpoolReader.collecting(file: folder + "/parthe.damaged-1")
                 let found = try exported(reader)
+                #expect(openCopies.allSatisfy { $0 & 0o777 == 0o600 } && !openCopies.isEmpty)
                 #expect(remains.kept >= Int64(found.count))
                 #expect(try contents(of: folder) == before)
                 return found
@@ -213,6 +214,19 @@ import Testing
                 left.formIntersection(names())
             }
             #expect(left.isEmpty, "\(left)")
+        }
+    }
+
+    /// The rights of the files for looking that this process has open; their names are gone.
+    private var openCopies: [mode_t] {
+        ((try? File.names(in: "/proc/self/fd")) ?? []).compactMap { name in
+            var target = [UInt8](repeating: 0, count: 4096)
+            var status = stat()
+            let count = target.withUnsafeMutableBytes { readlink("/proc/self/fd/" + name, $0.baseAddress!, $0.count) }
+            guard target.prefix(max(count, 0)).starts(with: Array("/var/tmp/parthe-".utf8)),
+                fstat(Int32(name) ?? -1, &status) == 0
+            else { return nil }
+            return status.st_mode
         }
     }
 
