@@ -26,12 +26,26 @@ final class PageStore {
     /// By page number the newest of those that it does not believe.
     private var unreadImages: [UInt32: Int] = [:]
 
-    /// The pages of the file at `path`, missing or not, and of its log.
-    init(_ path: String) {
-        file = open(path, O_RDONLY | O_CLOEXEC)
-        log = open(path + "-wal", O_RDONLY | O_CLOEXEC)
+    /// The pages of the file at `path`, missing or not, and of its log. What is there and cannot be opened, for want of
+    /// rights or of descriptors, is an error: it has more in it than nothing.
+    init(_ path: String) throws(SpoolError) {
+        file = try Self.open(path)
+        do throws(SpoolError) {
+            log = try Self.open(path + "-wal")
+        } catch {
+            if file >= 0 { close(file) }
+            throw error
+        }
         count = Int((SpoolFolder.size(path) + Int64(Self.pageSize) - 1) / Int64(Self.pageSize))
         readLog(bytes: SpoolFolder.size(path + "-wal"))
+    }
+
+    private static func open(_ path: String) throws(SpoolError) -> Int32 {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 || errno == ENOENT else {
+            throw SpoolError(errno: errno, operation: "open", path: path)
+        }
+        return descriptor
     }
 
     deinit {

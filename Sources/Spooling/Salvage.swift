@@ -82,7 +82,7 @@ final class Salvage {
             WHERE excluded.count >> 16 > count >> 16
             """)
         var found = remains
-        try found.collect(PageStore(source)) { (chunk) throws(SpoolError) in
+        try found.collect(try PageStore(source)) { (chunk) throws(SpoolError) in
             let header = chunk.header
             insert.bind(header.sequence, header.counts, header.boot, header.earliest, header.latest, header.stored)
             try SpoolStore.run(insert, blob: chunk.body, at: 7)

@@ -34,6 +34,8 @@ struct SpoolOpening {
     let maximumBytes: Int64
     private(set) var mending: SpoolMending?
     private(set) var sidecar: Sidecar?
+    /// What stood in the way, and damaged nothing.
+    private var obstacle: SpoolMending?
 
     private var path: String { SpoolFolder.file(in: directory) }
     private var rescuePath: String { Self.rescuePath(in: directory) }
@@ -51,6 +53,10 @@ struct SpoolOpening {
     ) throws(SpoolError) -> (connection: Connection, mending: SpoolMending?, sidecar: Sidecar?) {
         var opening = SpoolOpening(directory: directory, maximumBytes: maximumBytes)
         let connection = try opening.open(suspicion)
+        if opening.mending == nil, var obstacle = opening.obstacle {
+            obstacle.kept = try readings(in: connection)
+            opening.mending = obstacle
+        }
         return (connection, opening.mending, opening.sidecar)
     }
 
@@ -59,6 +65,7 @@ struct SpoolOpening {
     }
 
     private mutating func open(_ suspicion: SpoolError?) throws(SpoolError) -> Connection {
+        try clearTheWay()
         try adoptRescue()
         sidecar = Sidecar.read(in: directory)
         if let suspicion { try mend(suspicion.detail) }
@@ -115,6 +122,25 @@ struct SpoolOpening {
         }
         guard wanted.isEmpty else { throw connection.damaged("the table \(wanted.keys.sorted()[0]) is missing") }
     }
+
+    /// Sets aside by itself what is no file and in the place of one that the spool has beside its main file.
+    private mutating func clearTheWay() throws(SpoolError) {
+        let places =
+            [path + "-wal", path + "-shm", Sidecar.file(in: directory), Spares.file(in: directory)]
+            + [rescuePath, Self.savedPath(in: directory), Self.copyPath(in: directory)]
+        for place in places {
+            guard let kind = File.kind(place), kind != .file else { continue }
+            var number = 1
+            while ["", "-wal"].contains(where: { File.exists(asidePath(number) + $0) }) { number += 1 }
+            let aside = asidePath(number)
+            guard rename(place, aside) == 0 else { throw failure("rename", place) }
+            SpoolFolder.sync(directory)
+            obstacle = SpoolMending(
+                reason: "a \(kind.rawValue) was in the place of \(place), and is \(aside) now", kept: 0, gaps: [])
+        }
+    }
+
+    private func asidePath(_ number: Int) -> String { "\(directory)/\(SpoolFolder.asidePrefix)\(number)" }
 
     // MARK: - Damage
 
@@ -183,11 +209,11 @@ struct SpoolOpening {
         // What was begun before the power went, the log first, is gone on with under the same number.
         var number = 1
         func isTaken(_ suffix: String) -> Bool {
-            File.exists(directory + "/parthe.damaged-\(number)" + suffix)
+            File.exists(asidePath(number) + suffix)
                 && (suffix.isEmpty || File.exists(path + suffix))
         }
         while ["", "-wal"].contains(where: isTaken) { number += 1 }
-        let aside = directory + "/parthe.damaged-\(number)"
+        let aside = asidePath(number)
         for suffix in ["-wal", "-shm", ""] where File.exists(path + suffix) {
             guard rename(path + suffix, aside + suffix) == 0 else { throw failure("rename", path + suffix) }
         }
@@ -224,7 +250,7 @@ struct SpoolOpening {
 
     /// What stands in the log beyond what SQLite reads; nil where that is nothing, as after nearly every start.
     private func unreadRemains() throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk], isLost: Bool)? {
-        let store = PageStore(path)
+        let store = try PageStore(path)
         guard !store.unread.isEmpty, store.lostTransactions || sidecar != nil else { return nil }
         var remains = Remains()
         var chunks: [Int64: Remains.Chunk] = [:]

@@ -117,7 +117,7 @@ final class SpoolVerifier {
 
     /// Chunks in the log that SQLite does not read.
     private func unreadChunks() throws(SpoolError) -> [ChunkHeader] {
-        let store = PageStore(path)
+        let store = try PageStore(path)
         // A transaction that a power cut left unfinished was never committed.
         guard store.lostTransactions else { return [] }
         var remains = Remains()

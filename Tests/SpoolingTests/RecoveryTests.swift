@@ -260,6 +260,55 @@ import Testing
         }
     }
 
+    /// What is no file gives way, and the spool loses nothing to it.
+    @Test(arguments: [
+        "spool-shm", "totals", "words", "rescue", "saved", "copy",
+    ]) func aFolderInTheWayIsSetAside(name: String) throws {
+        let image = try image(8)
+        try withFolder { folder in
+            put(image, in: folder)
+            let place = folder + "/parthe." + name
+            unlink(place)
+            mkdir(place, 0o755)
+            write(Array("kept".utf8), to: place + "/note")
+            let mending = try judge(folder, image, "\(name)")
+            #expect(mending?.reason.contains("a folder was in the place of \(place)") == true, "\(mending as Any)")
+            #expect((mending?.kept ?? 0) >= 8 * 20 && mending?.gaps.isEmpty == true, "\(mending as Any)")
+            #expect(try content(of: folder + "/parthe.damaged-1/note") == Array("kept".utf8))
+            #expect(SpoolFiles(directory: folder).aside.map(\.path) == [folder + "/parthe.damaged-1"])
+        }
+    }
+
+    /// With a folder in the place of the log, what was in the log is missing, as far as the sidecar tells.
+    @Test func aFolderInThePlaceOfTheLogIsSetAside() throws {
+        var image = try image(40, isInLog: false)
+        image.log = []
+        try withFolder { folder in
+            put(image, in: folder)
+            unlink(SpoolFolder.file(in: folder) + "-wal")
+            mkdir(SpoolFolder.file(in: folder) + "-wal", 0o755)
+            let mending = try judge(folder, image, "log")
+            #expect(mending?.reason.contains("a folder was in the place of") == true, "\(mending as Any)")
+            #expect(File.kind(folder + "/parthe.damaged-1") == .folder)
+        }
+    }
+
+    /// What is there and cannot be opened is no empty file.
+    @Test func whatCannotBeOpenedIsNotTakenForNothing() throws {
+        try withFolder { folder in
+            mkdir(folder, 0o755)
+            for suffix in ["", "-wal"] {
+                let path = folder + "/own" + suffix
+                #expect(symlink(path, path) == 0)
+                let error = #expect(throws: SpoolError.self) { try PageStore(folder + "/own") }
+                #expect(error?.path == path && error?.errno == ELOOP)
+                unlink(path)
+            }
+            let missing = try PageStore(folder + "/own")
+            #expect(missing.count == 0)
+        }
+    }
+
     /// Looking at it, and repairing it by hand, leaves the log alone.
     @Test func theLogOfAnEmptyFileOutlivesEveryLook() throws {
         var bad = try image(8, settling: false)
