@@ -51,7 +51,7 @@ let package = Package(
         module(
             "Lab",
             [
-                "Metering", "Posix", "Configuration", "Fieldbus", "Spooling", "Gateway", "CModbus", "CSQLite",
+                "Metering", "Posix", "Configuration", "Fieldbus", "Spooling", "Gateway", "CModbus", "CPosix", "CSQLite",
                 "CMicroHTTPD", arguments,
             ]),
         .executableTarget(name: "parthe-lab", dependencies: ["Lab"], swiftSettings: strict),

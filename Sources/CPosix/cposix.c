@@ -117,3 +117,7 @@ long cposix_peer_user(int descriptor) {
     if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size)) return -1;
     return (long)peer.uid;
 }
+
+int cposix_keep_no_descriptors(posix_spawn_file_actions_t *actions) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, 3);
+}

@@ -64,14 +64,16 @@ struct Wire: ~Copyable {
     mutating func open(within timeout: Duration, until limit: Instant) throws(ModbusError.Code) {
         switch endpoint {
         case .tcp(let host, let port), .rtuOverTCP(let host, let port):
-            var code = ETIMEDOUT
+            var code: Int32?
             for address in try addresses(of: host, until: limit) {
                 let rest = limit - BootClock.now
                 guard rest > .zero else { break }
-                code = connect(to: address, port, within: min(timeout, rest))
-                if code == 0 { return }
+                let result = connect(to: address, port, within: min(timeout, rest))
+                if result == 0 { return }
+                // An address of a kind that this machine does not have (IPv6, mostly) hides no other's reason.
+                if code == nil || ![EADDRNOTAVAIL, ENETUNREACH, EAFNOSUPPORT].contains(result) { code = result }
             }
-            throw .noConnection(code)
+            throw .noConnection(code ?? ETIMEDOUT)
         case .serial(let path): try openPort(path)
         }
     }

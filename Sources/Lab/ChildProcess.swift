@@ -1,3 +1,4 @@
+internal import CPosix
 internal import Glibc
 internal import Metering
 public import Posix
@@ -17,6 +18,8 @@ public final class ChildProcess: @unchecked Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        // A connection of this process that the child had as well would not end when it is closed here.
+        cposix_keep_no_descriptors(&actions)
         // The child starts with no signal blocked or ignored, whatever this process did with its own.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -26,16 +26,34 @@ enum Loopback {
 
     /// Listens on a port; 0 takes a free one.
     static func listen(on port: UInt16) throws(LabError) -> Int32 {
+        let descriptor = try hold(port)
+        guard Glibc.listen(descriptor, 64) == 0 else { throw cannotListen(on: port, descriptor) }
+        return descriptor
+    }
+
+    /// Keeps a port for one that listens on it later, or again: who connects is refused until then, and whoever asks for
+    /// any free port gets another one. 0 takes a free one.
+    static func hold(_ port: UInt16) throws(LabError) -> Int32 {
         let descriptor = try newSocket()
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard withAddress(port, { bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 64) == 0 else {
-            let reason = String(cString: strerror(errno))
-            close(descriptor)
-            throw LabError(
-                .cannotListen, "cannot listen on 127.0.0.1:\(port): \(reason)",
-                hint: "choose another port, or 0 for a free one")
-        }
+        guard withAddress(port, { bind(descriptor, $0, $1) }) == 0 else { throw cannotListen(on: port, descriptor) }
+        return descriptor
+    }
+
+    private static func cannotListen(on port: UInt16, _ descriptor: Int32) -> LabError {
+        let reason = String(cString: strerror(errno))
+        close(descriptor)
+        return LabError(
+            .cannotListen, "cannot listen on 127.0.0.1:\(port): \(reason)",
+            hint: "choose another port, or 0 for a free one")
+    }
+
+    /// Takes a connection that waits; negative when there is none. No child inherits it: one that did would keep it from
+    /// ending.
+    static func accept(on listener: Int32) -> Int32 {
+        let descriptor = Glibc.accept(listener, nil, nil)
+        if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         return descriptor
     }
 

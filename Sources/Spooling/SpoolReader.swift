@@ -11,18 +11,7 @@ public final class SpoolReader {
 
     /// Opens the spool's file at `path`.
     init(file path: String) throws(SpoolError) {
-        if let obstacle = File.obstacle(path) {
-            let isMissing = [ENOENT, ENOTDIR].contains(obstacle.code)
-            var detail = PosixError.text(obstacle.code)
-            if isMissing {
-                let beside = Sidecar.read(in: SpoolFolder.folder(of: path))
-                detail =
-                    beside.map { "the spool's file is gone; the one beside it knows of numbers up to \($0.next - 1)" }
-                    ?? "there is no spool"
-            }
-            throw SpoolError(
-                isMissing ? .missing : .unreadable, operation: "open", path: path, detail: detail, errno: obstacle.code)
-        }
+        try Self.checkObstacle(path)
         do throws(SpoolError) {
             archive = Archive(try Schema.openForReading(path))
         } catch {
@@ -31,6 +20,21 @@ public final class SpoolReader {
             error.code = .unreadable
             throw error
         }
+    }
+
+    /// Says what keeps whoever looks from the spool's file at `path`, if anything does.
+    static func checkObstacle(_ path: String) throws(SpoolError) {
+        guard let obstacle = File.obstacle(path) else { return }
+        let isMissing = [ENOENT, ENOTDIR].contains(obstacle.code)
+        var detail = PosixError.text(obstacle.code)
+        if isMissing {
+            let beside = Sidecar.read(in: SpoolFolder.folder(of: path))
+            detail =
+                beside.map { "the spool's file is gone; the one beside it knows of numbers up to \($0.next - 1)" }
+                ?? "there is no spool"
+        }
+        throw SpoolError(
+            isMissing ? .missing : .unreadable, operation: "open", path: path, detail: detail, errno: obstacle.code)
     }
 
     /// What the spool ever committed, point by point in the order of their keys.

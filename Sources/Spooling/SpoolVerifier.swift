@@ -33,6 +33,7 @@ final class SpoolVerifier {
                 "the file is empty" + (log > 0 ? ", its log is not" : ""), at: path,
                 readings: sidecar?.undelivered ?? 0)
         }
+        try SpoolReader.checkObstacle(path)
         // Before SQLite has the file open: closing it would drop its locks.
         let late = result.holder == nil ? try unreadChunks() : []
         let reader: SpoolReader

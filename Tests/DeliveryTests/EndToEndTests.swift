@@ -12,7 +12,9 @@ import Testing
         let platform = try ReferencePlatform()
         defer { platform.stop() }
         let readings = TestInstallation.readings(points: 40, rounds: 120)
-        let bench = Bench(url: platform.url, source: TestSource(readings), plan: plan)
+        // No answer is given up for being late: the requests are counted.
+        let bench = Bench(
+            url: platform.url, source: TestSource(readings), plan: plan, responseTimeout: .seconds(60))
         #expect(try await bench.drained())
         await bench.stop()
         try expectDelivered(readings, to: platform, plan: plan)
@@ -82,7 +84,8 @@ import Testing
     @Test func anOutageIsWaitedFor() async throws {
         let folder = try TestFolder()
         let file = folder.path + "/platform.sqlite"
-        let first = try ReferencePlatform(file: file)
+        let port = try HeldPort()
+        let first = try ReferencePlatform(file: file, port: port.number)
         let readings = TestInstallation.readings(points: 40, rounds: 10)
         let source = TestSource(Array(readings.prefix(200)))
         let bench = Bench(url: first.url, source: source, plan: plan)
@@ -94,7 +97,7 @@ import Testing
         let trouble = try #require(bench.runner.status.trouble)
         #expect(trouble.code == .notSent)
         #expect(trouble.hint?.contains("down") == true)
-        let second = try ReferencePlatform(file: file, port: first.port)
+        let second = try ReferencePlatform(file: file, port: port.number)
         defer { second.stop() }
         #expect(try await bench.drained())
         await bench.stop()
@@ -104,13 +107,14 @@ import Testing
 
     /// The platform comes back empty: its ids mean nothing any more.
     @Test func aPlatformThatLostEverythingIsProvisionedAgain() async throws {
-        let first = try ReferencePlatform()
+        let port = try HeldPort()
+        let first = try ReferencePlatform(port: port.number)
         let readings = TestInstallation.readings(points: 40, rounds: 10)
         let source = TestSource(Array(readings.prefix(200)))
         let bench = Bench(url: first.url, source: source, plan: plan)
         #expect(try await bench.drained())
         first.stop()
-        let second = try ReferencePlatform(port: first.port)
+        let second = try ReferencePlatform(port: port.number)
         defer { second.stop() }
         source.add(Array(readings.dropFirst(200)))
         bench.runner.notify()

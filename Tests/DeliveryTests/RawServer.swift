@@ -42,7 +42,7 @@ final class RawServer: Sendable {
     init(_ react: @escaping @Sendable (Request) -> Reaction) {
         SignalQueue.ignorePipe()
         self.react = react
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -70,6 +70,7 @@ final class RawServer: Sendable {
         while true {
             let descriptor = Glibc.accept(listener, nil, nil)
             if descriptor < 0 || isStopped.load(ordering: .sequentiallyConsistent) { break }
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             number += 1
             let connection = number
             _ = open.withLock { $0.insert(descriptor) }

@@ -86,7 +86,7 @@ final class LinePeer: Sendable {
             defer { close(listener) }
             while !peer.isStopping.load(ordering: .acquiring) {
                 guard !Poller.readable([listener], within: 5).isEmpty else { continue }
-                let connection = accept(listener, nil, nil)
+                let connection = Loopback.accept(on: listener)
                 guard connection >= 0 else { continue }
                 Loopback.sendAtOnce(connection)
                 _ = fcntl(connection, F_SETFL, O_NONBLOCK)

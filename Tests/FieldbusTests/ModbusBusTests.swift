@@ -77,7 +77,7 @@ import Testing
         defer { rig.meters.stop() }
         rig.intake.pace = .slow
         let run = Task.detached { [bus = rig.bus] in await bus.run() }
-        #expect(try await AgentHarness.wait(60) { rig.bus.status.meters[0].polls >= 12 })
+        #expect(try await AgentHarness.wait(60) { rig.bus.status.meters[0].polls >= 40 })
         #expect(rig.bus.status.pace == .slow)
         let slow = Dictionary(grouping: rig.intake.take().readings, by: \.point)
         rig.intake.pace = .normal
@@ -88,7 +88,7 @@ import Testing
         #expect(rig.bus.status.pace == .normal)
         let kinds = Dictionary(grouping: rig.points, by: \.definition.kind).mapValues { $0.map { rig.ids[$0.key]! } }
         let counters = try #require(kinds[.counter])
-        #expect(counters.allSatisfy { slow[$0]?.count ?? 0 >= 11 })
+        #expect(counters.allSatisfy { slow[$0]?.count ?? 0 >= 39 })
         let gauges = try #require(kinds[.gauge])
         let most = counters.compactMap { slow[$0]?.count }.min() ?? 0
         #expect(gauges.allSatisfy { (slow[$0]?.count ?? 0) * 2 <= most }, "of four polls one, whatever was overrun")

@@ -51,7 +51,7 @@ final class LineDevice: Sendable {
             defer { close(listener) }
             while !device.isStopping.load(ordering: .acquiring) {
                 guard !Poller.readable([listener], within: 5).isEmpty else { continue }
-                let connection = accept(listener, nil, nil)
+                let connection = Loopback.accept(on: listener)
                 guard connection >= 0 else { continue }
                 _ = fcntl(connection, F_SETFL, O_NONBLOCK)
                 Loopback.sendAtOnce(connection)

@@ -11,7 +11,7 @@ final class Rig {
     let folder: String
     let meters: SimulatedMeters
     let agent: AgentHarness
-    let port: UInt16
+    private let port: HeldPort
     let url: String
     private(set) var platform: ReferencePlatform?
 
@@ -29,9 +29,9 @@ final class Rig {
         folder = try LabFile.temporaryFolder("parthe-test")
         let definition = try #require(try own ?? Self.definition(model))
         meters = try SimulatedMeters(definition, count: count, layout: .units, truth: folder + "/truth.log")
-        let platform = try ReferencePlatform(file: folder + "/platform.db")
+        port = try HeldPort()
+        let platform = try ReferencePlatform(file: folder + "/platform.db", port: port.number)
         self.platform = platform
-        port = platform.port
         url = platform.url
         agent = try AgentHarness(folder: folder + "/gateway", configuration: "")
         try agent.configure(configuration(meters: count, model: model, interval: interval) + more)
@@ -76,7 +76,7 @@ final class Rig {
 
     func startPlatform() throws {
         guard platform == nil else { return }
-        platform = try ReferencePlatform(file: folder + "/platform.db", port: port)
+        platform = try ReferencePlatform(file: folder + "/platform.db", port: port.number)
     }
 
     /// Waits until the agent's status fulfils `condition`.

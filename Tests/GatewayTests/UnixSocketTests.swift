@@ -12,28 +12,27 @@ struct UnixSocketTests {
         let folder = try LabFile.temporaryFolder("parthe-test")
         defer { LabFile.remove(folder: folder) }
         let before = try #require(Self.newFile(folder + "/before"))
-        let isOver = Mutex(false)
-        let hasBegun = Mutex(false)
+        let isOver = Atomic(false)
+        let seen = Mutex(Set<mode_t>())
         // Files that others make in the meantime keep their rights: the mask is the whole process's.
-        let other = Task.detached {
-            var modes = Set<mode_t>()
-            while !isOver.withLock({ $0 }) {
-                guard let mode = Self.newFile(folder + "/other") else { break }
-                modes.insert(mode)
-                hasBegun.withLock { $0 = true }
+        let other = try WorkerThread {
+            while !isOver.load(ordering: .acquiring), let mode = Self.newFile(folder + "/other") {
+                seen.withLock { _ = $0.insert(mode) }
             }
-            return modes
         }
-        #expect(try await AgentHarness.wait(60) { hasBegun.withLock { $0 } })
+        defer {
+            isOver.store(true, ordering: .releasing)
+            other.join()
+        }
+        #expect(try await AgentHarness.wait(60) { !seen.withLock { $0.isEmpty } })
         for _ in 0..<2000 {
             let listener = try UnixListener(path: folder + "/socket")
             var status = stat()
             #expect(stat(folder + "/socket", &status) == 0 && status.st_mode & 0o777 == 0o660)
             _ = consume listener
         }
-        isOver.withLock { $0 = true }
-        let seen = await other.value
-        #expect(seen == [before], "\(seen)")
+        let modes = seen.withLock { $0 }
+        #expect(modes == [before], "\(modes)")
     }
 
     /// The rights of a file that is made, and removed, at `path`.

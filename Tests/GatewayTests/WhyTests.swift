@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func aConfiguredMeterIsWell() async throws {
-        let rig = try Rig(count: 2, timeout: "300ms")
+        let rig = try Rig(count: 2, timeout: "800ms")
         let file = ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket]
         let alone = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
         #expect(alone.code == 0 && alone.text.contains("all is well"), "\(alone.text)")
@@ -38,10 +38,10 @@ import Testing
         let silent = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
         #expect(silent.code == 69 && silent.text.contains("not proven: unit 1 is silent"), "\(silent.text)")
         #expect(silent.text.contains("unit 2 answers on the same bus"), "\(silent.text)")
-        // The bus waits 300 ms; through the agent and alone.
-        rig.meters.setMisbehaviour(.slow(milliseconds: 900), of: 0)
+        // The bus waits 800 ms; through the agent and alone.
+        rig.meters.setMisbehaviour(.slow(milliseconds: 2500), of: 0)
         let late = try await Outcome(list: ["bus", "why", "hall", "1"] + file)
-        #expect(late.code == 1 && late.text.contains("it is waited for 300 ms"), "\(late.text)")
+        #expect(late.code == 1 && late.text.contains("it is waited for 800 ms"), "\(late.text)")
         #expect(late.text.contains("at meter meter-1: timing: {timeout: "), "\(late.text)")
     }
 
@@ -195,16 +195,16 @@ import Testing
     }
 
     /// Only root can be somebody else.
-    @Test(.enabled(if: getuid() == 0 && File.exists("/usr/bin/setpriv")))
+    @Test(.enabled("needs root, setpriv, and a program that others may run") { await Nobody.canRun })
     func theGroupThatMayOpenThePortIsNamed() async throws {
         let device = try LineDevice.port { (Frame.meter($0), 0) }
         defer { device.stop() }
         let group = try #require(getgrnam("dialout")).pointee.gr_gid
         #expect(chown(device.place, 0, group) == 0 && chmod(device.place, 0o660) == 0)
-        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", AgentHarness.siblingProgram("parthe")]
+        let nobody = Nobody.options + [AgentHarness.siblingProgram("parthe")]
         let outcome = try await Outcome(
             list: nobody + ["bus", "why", device.place, "1", "--config", "/nonexistent/parthe.yaml"],
-            program: "/usr/bin/setpriv")
+            program: Nobody.setpriv)
         #expect(outcome.code == 69, "\(outcome.text)")
         #expect(outcome.text.contains("usermod -aG dialout"), "\(outcome.text)")
 
@@ -217,7 +217,7 @@ import Testing
             let refused = try await Outcome(
                 list: nobody + ["bus"] + command
                     + ["--config", rig.agent.configurationFile, "--socket", rig.agent.socket],
-                program: "/usr/bin/setpriv")
+                program: Nobody.setpriv)
             #expect(refused.code == 71 && refused.text.contains("sudo"), "\(command): \(refused.text)")
         }
     }
@@ -235,7 +235,7 @@ import Testing
     }
 
     @Test func echoOtherUnitsAndNoiseAreToldApart() async throws {
-        let some = ["--timeout", "100ms", "--baud", "9600,19200"]
+        let some = ["--timeout", "300ms", "--baud", "9600,19200"]
         func outcome(_ script: @escaping LineDevice.Script) async throws -> Outcome {
             let device = try LineDevice.port(script)
             defer { device.stop() }

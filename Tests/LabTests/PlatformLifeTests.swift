@@ -7,10 +7,11 @@ import Testing
     @Test func itComesBackOnItsFileAndPort() throws {
         let folder = try TemporaryFolder()
         let file = folder.path + "/platform.sqlite"
-        let first = try PlatformFixture(file: file)
+        let held = try HeldPort()
+        let port = held.number
+        let first = try PlatformFixture(file: file, port: port)
         #expect(try first.create([(1, "230.1"), (2, "2")]).status == 201)
         let before = try first.platform.audit()
-        let port = first.platform.port
         first.platform.stop()
         first.platform.stop()
         #expect(throws: LabError.self) { try first.platform.audit() }

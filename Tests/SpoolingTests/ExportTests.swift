@@ -206,7 +206,7 @@ import Testing
             #expect(found.allSatisfy { known.contains("\($0.sequence) \($0.key) \($0.value) \($0.instant)") })
             // What other tests have there goes by itself.
             func names() -> Set<String> {
-                Set((try? File.names(in: "/var/tmp"))?.filter { $0.hasPrefix("parthe-\(getpid())-") } ?? [])
+                Set((try? File.names(in: Self.temporaryFolder))?.filter { $0.hasPrefix("parthe-\(getpid())-") } ?? [])
             }
             var left = names()
             for _ in 0..<1200 where !left.isEmpty {
@@ -217,13 +217,15 @@ import Testing
         }
     }
 
+    private static let temporaryFolder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+
     /// The rights of the files for looking that this process has open; their names are gone.
     private var openCopies: [mode_t] {
         ((try? File.names(in: "/proc/self/fd")) ?? []).compactMap { name in
             var target = [UInt8](repeating: 0, count: 4096)
             var status = stat()
             let count = target.withUnsafeMutableBytes { readlink("/proc/self/fd/" + name, $0.baseAddress!, $0.count) }
-            guard target.prefix(max(count, 0)).starts(with: Array("/var/tmp/parthe-".utf8)),
+            guard target.prefix(max(count, 0)).starts(with: Array("\(Self.temporaryFolder)/parthe-".utf8)),
                 fstat(Int32(name) ?? -1, &status) == 0
             else { return nil }
             return status.st_mode

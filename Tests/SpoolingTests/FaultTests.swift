@@ -122,6 +122,7 @@ import Testing
 
     @Test func aReadOnlyFolderIsNamed() async throws {
         let folder = Self.readOnlyFolder(getpid())
+        remove(folder: folder)
         mkdir(folder, 0o555)
         defer { remove(folder: folder) }
         await #expect(processExitsWith: .success) {

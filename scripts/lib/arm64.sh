@@ -105,6 +105,10 @@ arm64_build() {
     # A container may forbid what the compiler's folder needs.
     unshare --mount --propagation private mount -t proc proc /proc 2>/dev/null ||
         skip "this machine permits no mounts, which cross-building needs."
+    # What is built already needs no more than the programs take.
+    if [ ! -e "$ARM64/compiler.ready" ] && [ "$(df -k --output=avail "$CACHE" | tail -1)" -lt 6000000 ]; then
+        skip "cross-building needs 6 GB of room in $CACHE."
+    fi
     need_packages mmdebstrap || skip "mmdebstrap cannot be installed."
     mkdir -p "$ARM64/build"
     arm64_compiler

@@ -1,5 +1,7 @@
 # Sourced by the scripts: what they share. Installs what is missing, says what it does, never asks.
 set -euo pipefail
+# What fails inside $(…) fails as well.
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 say() { printf '%s\n' "$*" >&2; }
@@ -19,8 +21,10 @@ need_packages() {
         root=(sudo)
     fi
     say "Installing Debian packages: ${missing[*]}"
-    "${root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # Another apt may be at work; a mirror may fail once.
+    local patience=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+    "${root[@]}" apt-get "${patience[@]}" update -qq
+    DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get "${patience[@]}" install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 need_swift() {

@@ -129,6 +129,13 @@ vm_run() {
     wait "$VM_PID" || status=$?
     VM_PID=
     rm -f "$out/guest.cpio"
+    # What it said last may still be on its way through the pipe.
+    if [ "$status" -eq 0 ]; then
+        for _ in $(seq 50); do
+            if grep -q '^@@EXIT' "$out/console"; then break; fi
+            sleep 0.1
+        done
+    fi
     if [ -s "$out/out.tar" ]; then tar -C "$out" -xf "$out/out.tar" 2>/dev/null || true; fi
     rm -f "$out/out.tar"
     answer=$(sed -n 's/^@@EXIT \([0-9]*\)$/\1/p' "$out/console" | tail -1)

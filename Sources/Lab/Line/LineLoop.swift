@@ -178,9 +178,8 @@ final class LineLoop: @unchecked Sendable {
 
     private func accept() {
         guard let listener else { return }
-        let new = Glibc.accept(listener.raw, nil, nil)
+        let new = Loopback.accept(on: listener.raw)
         guard new >= 0 else { return }
-        _ = fcntl(new, F_SETFD, FD_CLOEXEC)
         Loopback.sendAtOnce(new)
         // Cheap converters serve one at a time: the newest.
         hangUp()

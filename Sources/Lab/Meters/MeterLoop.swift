@@ -96,7 +96,6 @@ final class MeterLoop: @unchecked Sendable {
                 hint: "choose another port, or 0 for free ones")
         }
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         return (Descriptor(descriptor), Loopback.port(of: descriptor))
     }
 
@@ -140,13 +139,12 @@ final class MeterLoop: @unchecked Sendable {
     }
 
     private func accept(_ listener: Int) {
-        let descriptor = Glibc.accept(listeners[listener].raw, nil, nil)
+        let descriptor = Loopback.accept(on: listeners[listener].raw)
         guard descriptor >= 0 else { return }
         guard descriptor < Self.descriptorLimit else {
             close(descriptor)
             return
         }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         Loopback.sendAtOnce(descriptor)
         serial += 1
         connections.append(Connection(descriptor: descriptor, listener: listener, serial: serial))

@@ -19,17 +19,17 @@ public final class ChaosProxy: Sendable {
     }
 
     /// Where it listens.
-    public let port: UInt16
+    public var port: UInt16 { held.number }
+    private let held: HeldPort
     private let target: UInt16
     private let state: Mutex<State>
 
     /// Listens on 127.0.0.1:`port` (0 takes a free port) and carries everything to 127.0.0.1:`target`.
     public init(target: UInt16, port: UInt16 = 0, plan: ProxyPlan = ProxyPlan()) throws(LabError) {
         self.target = target
-        let listener = try Loopback.listen(on: port)
-        self.port = Loopback.port(of: listener)
+        held = try HeldPort(port)
         state = Mutex(State(source: ProxyFaultSource(plan)))
-        try open(listener)
+        try open(try Loopback.listen(on: held.number))
     }
 
     /// What happens to connections from now on; those that stand are left alone.
@@ -102,7 +102,7 @@ public final class ChaosProxy: Sendable {
                 ]
                 guard poll(&watched, 2, -1) >= 0 || errno == EINTR else { break }
                 if watched[0].revents != 0 { break }
-                let client = accept(listener, nil, nil)
+                let client = Loopback.accept(on: listener)
                 guard client >= 0 else { continue }
                 guard let self else {
                     close(client)
@@ -116,7 +116,6 @@ public final class ChaosProxy: Sendable {
     }
 
     private func begin(_ client: Int32) {
-        _ = fcntl(client, F_SETFD, FD_CLOEXEC)
         Loopback.sendAtOnce(client)
         let fault = state.withLock { state in
             state.accepted += 1
