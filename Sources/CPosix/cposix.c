@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -118,6 +119,6 @@ long cposix_peer_user(int descriptor) {
     return (long)peer.uid;
 }
 
-int cposix_keep_no_descriptors(posix_spawn_file_actions_t *actions) {
+int cposix_keep_no_descriptors(void *actions) {
     return posix_spawn_file_actions_addclosefrom_np(actions, 3);
 }

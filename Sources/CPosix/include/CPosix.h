@@ -1,7 +1,6 @@
 #ifndef CPOSIX_H
 #define CPOSIX_H
 // The libc calls that Swift's Glibc module does not show: GNU names, variadics and macros.
-#include <spawn.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -18,8 +17,9 @@ void cposix_trim_malloc(void);
 /// Lets go of the pages of code that are mapped; those that are needed come back from the page cache.
 void cposix_release_code(void);
 
-/// Has a child that is to be spawned keep no descriptor but 0, 1 and 2; returns 0 or an errno.
-int cposix_keep_no_descriptors(posix_spawn_file_actions_t *actions);
+/// Has a child that is to be spawned with these posix_spawn_file_actions_t keep no descriptor but 0, 1 and 2; returns 0
+/// or an errno.
+int cposix_keep_no_descriptors(void *actions);
 
 /// Nanoseconds of CLOCK_BOOTTIME and CLOCK_REALTIME.
 int64_t cposix_boot_nanoseconds(void);
