@@ -18,8 +18,9 @@ final class PageStore {
     private(set) var images: [UInt32: Int] = [:]
     /// Images in the log that SQLite does not believe, in the order in which they were written.
     private(set) var unread: [(page: UInt32, start: Int)] = []
-    /// Whether transactions are among them that were at their end before another began: a power cut leaves at most the
-    /// last one unfinished, so that there was damage then.
+    /// Whether transactions are among them that had been committed: a power cut leaves at most the last one unfinished, and
+    /// what was copied into the file was not that. There was damage then, and SQLite, which reads the log up to it, must
+    /// not have the file: it would copy old pages over newer ones.
     private(set) var lostTransactions = false
     /// Images that it believes.
     private(set) var read: [(page: UInt32, start: Int)] = []
@@ -41,7 +42,7 @@ final class PageStore {
     }
 
     private static func open(_ path: String) throws(SpoolError) -> Int32 {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 || errno == ENOENT else {
             throw SpoolError(errno: errno, operation: "open", path: path)
         }
@@ -114,8 +115,25 @@ final class PageStore {
         }
         // A transaction whose end is not there is none, but its rows may be whole.
         unread = pending + unread
-        lostTransactions = ends > 1
         for image in unread { unreadImages[image.page] = image.start }
+        lostTransactions = ends > 1 || ends == 1 && isCopied()
+    }
+
+    /// Whether a last transaction that SQLite does not believe had been copied into the file: the file has all its pages, but
+    /// for a few flipped bytes in one of them, and what SQLite believes of at least two is another, and would be copied
+    /// over them. (That a single page is as it was before is no proof.)
+    private func isCopied() -> Bool {
+        var (proofs, flipped) = (0, 0)
+        for (page, start) in unreadImages {
+            guard let image = image(at: start), let copy = filePage(page) else { return false }
+            if image == copy {
+                if let believed = images[page], self.image(at: believed) != image { proofs += 1 }
+            } else {
+                flipped += 1
+                guard flipped == 1, zip(image, copy).count(where: { $0 != $1 }) <= 4 else { return false }
+            }
+        }
+        return proofs >= 2
     }
 
     /// The log's checksum (file format, section 4.2), continued from `sum`.

@@ -29,7 +29,13 @@ final class Salvage {
     private var remains = Remains()
     private var report = Report()
     /// The gaps that are listed already.
-    private lazy var known = remains.rows(of: .gap).map { Gap($0) }
+    private lazy var known = remains.rows(of: .gap).map { Gap($0) }.sorted { $0.first < $1.first }
+    /// Whether it is known up to which number everything was deleted on purpose: the spool's row tells.
+    private var knowsForgotten: Bool { remains.spool != nil }
+    /// Else, how many readings may be missing, as far as the sidecar tells.
+    private var mostUndelivered: Int64 {
+        sidecar.map { $0.undelivered + max(0, $0.ceiling - $0.next) } ?? .max
+    }
 
     /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
     ///
@@ -130,12 +136,18 @@ final class Salvage {
         known.contains { $0.reason == SpoolStore.dropReason && $0.first <= chunk.sequence && chunk.last <= $0.last }
     }
 
+    /// Lists what of a hole is not listed yet.
     private func addHole(_ first: Int64, _ last: Int64, after: ChunkHeader?, before: ChunkHeader) {
-        if known.contains(where: { $0.first <= first && last <= $0.last }) { return }
-        report.gaps.append(
-            Gap(
-                first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },
-                latest: time(before.earliest, of: before), reason: "the spool's file was damaged", noted: 0))
+        var hole = Gap(
+            first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },
+            latest: time(before.earliest, of: before), reason: "the spool's file was damaged", noted: 0)
+        if after == nil, !knowsForgotten { (hole.count, hole.most) = (0, min(hole.count, mostUndelivered)) }
+        var next = first
+        for listed in known where listed.first <= last && listed.last >= first {
+            if let part = hole.part(next, through: listed.first - 1) { report.gaps.append(part) }
+            next = max(next, listed.last + 1)
+        }
+        if let part = hole.part(next, through: last) { report.gaps.append(part) }
     }
 
     /// What may be missing behind the newest chunk. Its numbers are not given again.
@@ -150,11 +162,12 @@ final class Salvage {
             next = gap.last + 1
         }
         guard ceiling > next else { return }
-        report.gaps.append(
-            Gap(
-                first: next, last: ceiling - 1, count: max(0, given - next), most: ceiling - next,
-                earliest: newest.flatMap { time($0.latest, of: $0) },
-                reason: "the end of the spool's file was damaged", noted: 0))
+        var end = Gap(
+            first: next, last: ceiling - 1, count: max(0, given - next), most: ceiling - next,
+            earliest: newest.flatMap { time($0.latest, of: $0) }, reason: "the end of the spool's file was damaged",
+            noted: 0)
+        if newest == nil, !knowsForgotten { (end.count, end.most) = (0, min(end.most, mostUndelivered)) }
+        report.gaps.append(end)
     }
 
     /// When an instant of a chunk was, in ms since 1970, as far as that is known.

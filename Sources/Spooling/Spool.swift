@@ -37,6 +37,8 @@ public actor Spool {
     var generation = 0
     /// What was wrong with the files when the store was given up.
     private var suspicion: SpoolError?
+    /// What was mended by a try to open it that failed afterwards.
+    private var untold: SpoolMending?
     /// After a commit that failed on a disk that failed: where it began, and how many readings it had. Whether they are
     /// in the file is seen when it is opened again.
     private var unsure: (next: Int64, count: Int)?
@@ -103,6 +105,7 @@ public actor Spool {
         } catch {
             guard error.isOfDisk else { throw error }
             status.error = error
+            untold = error.mending
             if let held = try? SpoolStore.openForReading(directory: directory).statistics() { status.statistics = held }
             failingSince = BootClock.now
             onEvent(.failing(error))
@@ -279,15 +282,18 @@ public actor Spool {
         do throws(SpoolError) {
             new = try SpoolStore(
                 directory: directory, settings: settings, uplinks: uplinks, bootID: BootClock.bootID,
-                suspicion: suspicion, at: Self.now)
+                suspicion: suspicion, untold: untold, at: Self.now)
+            untold = new.mending ?? untold
             isChanged = try numbers.settle(in: new)
         } catch {
+            untold = error.mending?.after(untold) ?? untold
             refusal = (error, BootClock.now + (error.code == .noSpace ? Self.fullInterval : Self.reopenInterval))
             throw error
         }
         refusal = nil
         store = new
         suspicion = nil
+        untold = nil
         if status.damagedBefore == nil {
             let (damaged, dropped) = (new.state.row.damaged, new.state.row.dropped)
             shared.withLock { ($0.damagedBefore, $0.droppedBefore) = (damaged, dropped) }

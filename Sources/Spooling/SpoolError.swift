@@ -70,6 +70,8 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     public var sqlite: Int32?
     /// The errno of the system call behind it, where there was one.
     public var errno: Int32?
+    /// What was mended before this failed, which nobody was told yet.
+    public internal(set) var mending: SpoolMending?
 
     /// A failure with every property given.
     public init(
@@ -81,6 +83,13 @@ public struct SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         self.detail = detail
         self.sqlite = sqlite
         self.errno = errno
+    }
+
+    /// The same, with what was mended before.
+    func telling(_ mending: SpoolMending?) -> SpoolError {
+        var error = self
+        error.mending = error.mending?.after(mending) ?? mending
+        return error
     }
 
     /// What the caller should do about it.

@@ -104,12 +104,16 @@ extension SpoolFolder {
     /// agent's user has to be able to open. Does nothing where this is not root.
     static func adopt(_ path: String, like old: String, in directory: String) {
         guard geteuid() == 0 else { return }
+        // The folder is another's, who may have put a link there.
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
         var status = stat()
         if stat(old, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
-            _ = chmod(path, status.st_mode & 0o777)
+            _ = fchmod(descriptor, status.st_mode & 0o777)
         } else if stat(directory, &status) != 0 {
             return
         }
-        _ = chown(path, status.st_uid, status.st_gid)
+        _ = fchown(descriptor, status.st_uid, status.st_gid)
     }
 }

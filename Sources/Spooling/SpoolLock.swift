@@ -10,7 +10,8 @@ struct SpoolLock: ~Copyable {
     /// Takes the lock of a spool, or says who holds it.
     init(directory: String) throws(SpoolError) {
         let path = directory + "/parthe.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        // Root may be the one who opens it, and the folder another's: no link leads it to a file elsewhere.
+        descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
             throw SpoolError(errno: errno, operation: "open", path: path)
         }

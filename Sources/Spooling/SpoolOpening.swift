@@ -20,6 +20,16 @@ public struct SpoolMending: Hashable, Sendable {
         let lost = most == 0 ? "none is lost" : least == most ? "\(least) are lost" : "\(least) to \(most) are lost"
         return "\(reason): \(kept) readings are kept, \(lost)" + (aside.map { "; the damaged file is now \($0)" } ?? "")
     }
+
+    /// This and what was mended before it.
+    func after(_ earlier: SpoolMending?) -> SpoolMending {
+        guard let earlier else { return self }
+        var both = self
+        both.reason = "\(earlier.reason); \(reason)"
+        both.aside = aside ?? earlier.aside
+        both.gaps = earlier.gaps + gaps.filter { !earlier.gaps.contains($0) }
+        return both
+    }
 }
 
 /// Opens a spool whatever became of its files: what is damaged is set aside, never deleted, and what it still holds goes
@@ -34,8 +44,10 @@ struct SpoolOpening {
     let maximumBytes: Int64
     private(set) var mending: SpoolMending?
     private(set) var sidecar: Sidecar?
-    /// What stood in the way, and damaged nothing.
-    private var obstacle: SpoolMending?
+    /// What stood in the way, and damaged nothing, in words.
+    private var obstacles: [String] = []
+    /// The readings of a file that it cost nothing.
+    private var untouched: Int64 = 0
 
     private var path: String { SpoolFolder.file(in: directory) }
     private var rescuePath: String { Self.rescuePath(in: directory) }
@@ -52,12 +64,20 @@ struct SpoolOpening {
         _ directory: String, maximumBytes: Int64, suspicion: SpoolError?
     ) throws(SpoolError) -> (connection: Connection, mending: SpoolMending?, sidecar: Sidecar?) {
         var opening = SpoolOpening(directory: directory, maximumBytes: maximumBytes)
-        let connection = try opening.open(suspicion)
-        if opening.mending == nil, var obstacle = opening.obstacle {
-            obstacle.kept = try readings(in: connection)
-            opening.mending = obstacle
+        do throws(SpoolError) {
+            let connection = try opening.open(suspicion)
+            return (connection, opening.wholeMending, opening.sidecar)
+        } catch {
+            throw error.telling(opening.wholeMending)
         }
-        return (connection, opening.mending, opening.sidecar)
+    }
+
+    /// What was done, with what stood in the way.
+    private var wholeMending: SpoolMending? {
+        guard !obstacles.isEmpty else { return mending }
+        var whole = mending ?? SpoolMending(reason: "", kept: untouched, gaps: [])
+        whole.reason = (obstacles + (mending.map { [$0.reason] } ?? [])).joined(separator: "; ")
+        return whole
     }
 
     private init(directory: String, maximumBytes: Int64) {
@@ -68,17 +88,21 @@ struct SpoolOpening {
         try clearTheWay()
         try adoptRescue()
         sidecar = Sidecar.read(in: directory)
-        if let suspicion { try mend(suspicion.detail) }
+        // A rescue that just took its place is the mending.
+        if let suspicion, mending == nil { try mend(suspicion.detail) }
         if let kind = File.kind(path), kind != .file { try setAside("a \(kind.rawValue) is in its place") }
         let logIsLeft = SpoolFolder.size(path) == 0 && SpoolFolder.size(path + "-wal") > 0
         // SQLite would throw the log of an empty file away.
         if logIsLeft { try mend("the file is empty, its log is not") }
         let isNew = SpoolFolder.size(path) == 0
-        let remains = isNew ? nil : try unreadRemains()
+        let remains = isNew ? nil : try unreadRemains(isSuspected: suspicion != nil)
         do throws(SpoolError) {
             let connection = try openAsItIs()
-            if isNew { try noteLoss(of: sidecar, connection) }
+            // One that was made, and not used: what was before is not noted yet.
+            let isUnused = try SpoolRow.read(from: connection).run == 0
+            if isUnused { try noteLoss(of: sidecar, connection) }
             try catchUp(remains, connection)
+            if !obstacles.isEmpty { untouched = try Self.readings(in: connection) }
             return connection
         } catch {
             // A disk that is full or fails, or rights that are missing, are no damage.
@@ -133,10 +157,13 @@ struct SpoolOpening {
             var number = 1
             while ["", "-wal"].contains(where: { File.exists(asidePath(number) + $0) }) { number += 1 }
             let aside = asidePath(number)
-            guard rename(place, aside) == 0 else { throw failure("rename", place) }
+            guard rename(place, aside) == 0 else {
+                // The spool does without the others, which may be mount points.
+                guard place.hasPrefix(path) else { continue }
+                throw failure("rename", place)
+            }
             SpoolFolder.sync(directory)
-            obstacle = SpoolMending(
-                reason: "a \(kind.rawValue) was in the place of \(place), and is \(aside) now", kept: 0, gaps: [])
+            obstacles.append("a \(kind.rawValue) was in the place of \(place), and is \(aside) now")
         }
     }
 
@@ -181,11 +208,20 @@ struct SpoolOpening {
             try adopt(saved, kept ?? 0, [], "\(path) was removed or replaced while it was in use, and is made anew")
         }
         guard File.exists(rescuePath) else { return }
-        guard let (kept, gaps) = try? wholeRescue() else {
-            unlink(rescuePath)
+        let rescue: (kept: Int64, gaps: [Gap])
+        do throws(SpoolError) {
+            rescue = try wholeRescue()
+        } catch {
+            guard [.damaged, .foreign, .database].contains(error.code) else { throw error }
+            if File.exists(path) {
+                unlink(rescuePath)
+            } else {
+                // The damaged file is set aside: this was whole, and is mended in its place.
+                try adopt(rescuePath, 0, [], "\(path) was damaged, and what was made of it as well")
+            }
             return
         }
-        try adopt(rescuePath, kept, gaps, "\(path) was damaged; mending it was cut short")
+        try adopt(rescuePath, rescue.kept, rescue.gaps, "\(path) was damaged; mending it was cut short")
     }
 
     /// What a rescue holds that is whole; throws where it is not.
@@ -231,7 +267,7 @@ struct SpoolOpening {
 
     /// A new file begins where there was one before: what that held is lost, as far as the sidecar tells.
     private mutating func noteLoss(of sidecar: Sidecar?, _ connection: Connection) throws(SpoolError) {
-        guard let sidecar else { return }
+        guard let sidecar, try sidecar.spoolID != SpoolRow.read(from: connection).id else { return }
         let reason = mending?.reason ?? "the spool's file was gone"
         let most = sidecar.undelivered + sidecar.ceiling - sidecar.next
         let gap = Gap(
@@ -248,22 +284,27 @@ struct SpoolOpening {
         }
     }
 
-    /// What stands in the log beyond what SQLite reads; nil where that is nothing, as after nearly every start.
-    private func unreadRemains() throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk], isLost: Bool)? {
+    /// The last transaction in the log, where SQLite does not read it; nil where that is nothing, as after nearly every
+    /// start. Where it does not read more than that, the file is mended before SQLite has it.
+    private mutating func unreadRemains(
+        isSuspected: Bool
+    ) throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk])? {
         let store = try PageStore(path)
-        guard !store.unread.isEmpty, store.lostTransactions || sidecar != nil else { return nil }
+        if store.lostTransactions, !isSuspected {
+            try mend("its log is")
+            return nil
+        }
+        guard !store.unread.isEmpty, sidecar != nil else { return nil }
         var remains = Remains()
         var chunks: [Int64: Remains.Chunk] = [:]
         try remains.collectUnread(store) { (chunk) throws(SpoolError) in chunks[chunk.header.sequence] = chunk }
-        return (
-            remains, chunks.values.sorted { $0.header.sequence < $1.header.sequence }, store.lostTransactions
-        )
+        return (remains, chunks.values.sorted { $0.header.sequence < $1.header.sequence })
     }
 
-    /// Brings in what SQLite did not read of the log, where that was committed, and lists what the sidecar says is missing
-    /// then. A transaction that a power cut left unfinished never was, and stays away as a whole.
+    /// Brings in what SQLite did not read of the log, where the sidecar says that it was committed, and lists what it says is
+    /// missing then. A transaction that a power cut left unfinished never was, and stays away as a whole.
     private mutating func catchUp(
-        _ unread: (rows: Remains, chunks: [Remains.Chunk], isLost: Bool)?, _ connection: Connection
+        _ unread: (rows: Remains, chunks: [Remains.Chunk])?, _ connection: Connection
     ) throws(SpoolError) {
         let archive = Archive(connection)
         var row = try SpoolRow.read(from: connection)
@@ -271,7 +312,7 @@ struct SpoolOpening {
         var newest = try archive.header(through: .max)
         let sidecar = sidecar?.spoolID == row.id ? sidecar : nil
         let known = max((newest?.last ?? 0) + 1, row.next)
-        let remains = unread?.isLost ?? false || sidecar?.next ?? 1 > known ? unread : nil
+        let remains = sidecar?.next ?? 1 > known ? unread : nil
         var added: [Remains.Chunk] = []
         for chunk in remains?.chunks ?? [] where chunk.header.sequence > newest?.last ?? row.forgotten {
             // A chunk is of use with its boot and its shapes only; what refers to a boot that is not there is left.
@@ -309,6 +350,8 @@ struct SpoolOpening {
             }
             for gap in gaps { try gap.write(to: connection) }
             for total in totals { try connection.write(total, to: .memory) }
+            // What it marked and settled is not known any more.
+            if remains != nil, let newest { try doubt(newest.last, remains?.rows, connection) }
             if new != before { try new.write(to: connection) }
         }
         guard !gaps.isEmpty else { return }
@@ -356,6 +399,21 @@ struct SpoolOpening {
         for row in rows.rows(of: .remark) where row[0].integer >= chunks[0].header.sequence {
             try connection.write(row, to: .remark)
         }
+    }
+
+    /// Keeps times that were frozen, and has every uplink ask about what there is up to `newest`: a mark, or a settlement,
+    /// may be missing.
+    private func doubt(_ newest: Int64, _ rows: Remains?, _ connection: Connection) throws(SpoolError) {
+        let frozen = try Archive(connection).frozenRange(through: .max)?.last ?? 0
+        for row in rows?.rows(of: .frozen) ?? [] where FrozenRange(row).last > frozen {
+            try connection.write(row, to: .frozen)
+        }
+        var uplinks: [[Cell]] = []
+        try connection.rows(.uplink) { (row) throws(SpoolError) in
+            uplinks.append(row)
+            return true
+        }
+        for row in uplinks { try connection.write([row[0], row[1], row[2], .integer(newest)], to: .uplink) }
     }
 
     /// What is remembered in a newer version elsewhere than in the file.

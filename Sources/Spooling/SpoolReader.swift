@@ -24,6 +24,11 @@ public final class SpoolReader {
 
     /// Says what keeps whoever looks from the spool's file at `path`, if anything does.
     static func checkObstacle(_ path: String) throws(SpoolError) {
+        for log in [path + "-wal", path + "-shm"] {
+            guard let kind = File.kind(log), kind != .file else { continue }
+            throw SpoolError(
+                .damaged, operation: "open", path: path, detail: "a \(kind.rawValue) is in the place of \(log)")
+        }
         guard let obstacle = File.obstacle(path) else { return }
         let isMissing = [ENOENT, ENOTDIR].contains(obstacle.code)
         var detail = PosixError.text(obstacle.code)

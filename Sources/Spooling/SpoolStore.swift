@@ -152,10 +152,11 @@ public final class SpoolStore {
     ///     keeps no reading alive, and goes on where it was when it comes back.
     ///   - bootID: the kernel's name for this boot; instants of another boot are never mixed with this one's.
     ///   - suspicion: what made somebody give the spool up that was open before: a damaged file is then mended first.
+    ///   - untold: what an earlier try mended, as its error said.
     ///   - now: when that is, on this boot's clock and by the wall clock; nil stands for the newest reading's instant.
     public init(
         directory: String, settings: SpoolSettings, uplinks: [String], bootID: String, suspicion: SpoolError? = nil,
-        at now: (instant: Instant, time: Timestamp)? = nil
+        untold: SpoolMending? = nil, at now: (instant: Instant, time: Timestamp)? = nil
     ) throws(SpoolError) {
         try SpoolFolder.make(directory)
         self.directory = directory
@@ -163,14 +164,19 @@ public final class SpoolStore {
         lock = try SpoolLock(directory: directory)
         let opened = try Self.open(directory, settings, uplinks, bootID, suspicion)
         (archive, state, nextLease) = (opened.archive, opened.state, opened.lease)
-        mending = opened.opening.mending
+        mending = opened.opening.mending?.after(untold) ?? untold
         identity = File.identity(opened.archive.connection.path)
         sidecar = Sidecar(
             spoolID: state.row.id, version: opened.opening.sidecar?.version ?? 0, next: state.nextSequence,
             ceiling: state.nextSequence, undelivered: 0)
         spares = Spares(of: state.row.id, in: directory)
         addSpares()
-        if let mending { try note("spool-mended", mending.text, at: now) }
+        do throws(SpoolError) {
+            if let mending { try note("spool-mended", mending.text, at: now) }
+        } catch {
+            // Damage that shows here is mended when it shows again; who opened this tells of what was mended now.
+            guard error.code == .damaged else { throw error.telling(opened.opening.mending) }
+        }
         noteBeside(waits: false)
     }
 
@@ -194,9 +200,15 @@ public final class SpoolStore {
                 archive: archive, state: try load(archive, uplinks: uplinks, bootID: bootID), lease: lease,
                 opening: opening)
         } catch {
-            guard error.code == .damaged, suspicion == nil, opening.mending == nil else { throw error }
+            guard error.code == .damaged, suspicion == nil else { throw error.telling(opening.mending) }
             opening.connection.close()
-            return try open(directory, settings, uplinks, bootID, error)
+            do throws(SpoolError) {
+                var again = try open(directory, settings, uplinks, bootID, error)
+                again.opening.mending = again.opening.mending?.after(opening.mending)
+                return again
+            } catch {
+                throw error.telling(opening.mending)
+            }
         }
     }
 

@@ -33,11 +33,12 @@ final class SpoolVerifier {
                 "the file is empty" + (log > 0 ? ", its log is not" : ""), at: path,
                 readings: sidecar?.undelivered ?? 0)
         }
-        try SpoolReader.checkObstacle(path)
-        // Before SQLite has the file open: closing it would drop its locks.
-        let late = result.holder == nil ? try unreadChunks() : []
+        let late: [ChunkHeader]
         let reader: SpoolReader
         do throws(SpoolError) {
+            try SpoolReader.checkObstacle(path)
+            // Before SQLite has the file open: closing it would drop its locks.
+            late = result.holder == nil ? try unreadChunks() : []
             reader = try SpoolReader(file: path)
         } catch {
             guard [.damaged, .foreign, .database].contains(error.code) else { throw error }

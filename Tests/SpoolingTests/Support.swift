@@ -36,9 +36,11 @@ func uniqueFolder() -> String {
     "/tmp/parthe-spool-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
 }
 
-/// Removes a folder of plain files.
+/// Removes a folder and what is in it.
 func remove(folder: String) {
-    for name in (try? File.names(in: folder)) ?? [] { unlink(folder + "/" + name) }
+    for name in (try? File.names(in: folder)) ?? [] where unlink(folder + "/" + name) != 0 {
+        remove(folder: folder + "/" + name)
+    }
     rmdir(folder)
 }
 
