@@ -18,8 +18,8 @@ final class PageStore {
     private(set) var images: [UInt32: Int] = [:]
     /// Images in the log that SQLite does not believe, in the order in which they were written.
     private(set) var unread: [(page: UInt32, start: Int)] = []
-    /// Whether transactions are among them that had been committed: a power cut leaves at most the last one unfinished, and
-    /// what was copied into the file was not that. There was damage then, and SQLite, which reads the log up to it, must
+    /// Whether the log had transactions that had been committed, and that SQLite does not read: a power cut leaves at most
+    /// the last one unfinished, and what was copied into the file was not that. There was damage then, and SQLite, which reads the log up to it, must
     /// not have the file: it would copy old pages over newer ones.
     private(set) var lostTransactions = false
     /// Images that it believes.
@@ -90,6 +90,8 @@ final class PageStore {
         }
         var pending: [(page: UInt32, start: Int)] = []
         var ends = 0
+        // Pages that the file has after the last transaction that SQLite reads.
+        var size: UInt32?
         var start = Self.logHeaderSize
         while start + Self.frameHeaderSize + Self.pageSize <= Int(bytes) {
             guard let frame = Self.read(log, at: start, Self.frameHeaderSize + Self.pageSize) else { break }
@@ -103,6 +105,7 @@ final class PageStore {
             if isWhole {
                 pending.append((word(head, 0), start + Self.frameHeaderSize))
                 if word(head, 1) != 0 {
+                    size = word(head, 1)
                     for image in pending { images[image.page] = image.start }
                     read += pending
                     pending.removeAll(keepingCapacity: true)
@@ -116,7 +119,9 @@ final class PageStore {
         // A transaction whose end is not there is none, but its rows may be whole.
         unread = pending + unread
         for image in unread { unreadImages[image.page] = image.start }
-        lostTransactions = ends > 1 || ends == 1 && isCopied()
+        // A file that is larger has something of a transaction that the log had.
+        let isAhead = size.map { count > Int($0) } ?? false
+        lostTransactions = ends > 1 || isAhead || ends == 1 && isCopied()
     }
 
     /// Whether a last transaction that SQLite does not believe had been copied into the file: the file has all its pages, but

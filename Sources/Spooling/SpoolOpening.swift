@@ -95,7 +95,7 @@ struct SpoolOpening {
         // SQLite would throw the log of an empty file away.
         if logIsLeft { try mend("the file is empty, its log is not") }
         let isNew = SpoolFolder.size(path) == 0
-        let remains = isNew ? nil : try unreadRemains(isSuspected: suspicion != nil)
+        let remains = isNew ? nil : try unreadRemains()
         do throws(SpoolError) {
             let connection = try openAsItIs()
             // One that was made, and not used: what was before is not noted yet.
@@ -286,12 +286,10 @@ struct SpoolOpening {
 
     /// The last transaction in the log, where SQLite does not read it; nil where that is nothing, as after nearly every
     /// start. Where it does not read more than that, the file is mended before SQLite has it.
-    private mutating func unreadRemains(
-        isSuspected: Bool
-    ) throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk])? {
+    private mutating func unreadRemains() throws(SpoolError) -> (rows: Remains, chunks: [Remains.Chunk])? {
         let store = try PageStore(path)
-        if store.lostTransactions, !isSuspected {
-            try mend("its log is")
+        if store.lostTransactions {
+            try mend("a part of its log")
             return nil
         }
         guard !store.unread.isEmpty, sidecar != nil else { return nil }

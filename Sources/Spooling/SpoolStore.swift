@@ -18,7 +18,8 @@
 //   parthe.lock       held by the agent (flock); its process id, for people
 //   parthe.totals     the sidecar, text: how far the spool is and the totals of pulses, once a minute (Sidecar.swift)
 //   parthe.words      text: a copy of the points' names and of the shapes, a line for each (Spares.swift)
-//   parthe.damaged-N  a damaged database that was set aside, with its log as parthe.damaged-N-wal
+//   parthe.damaged-N  a damaged database that was set aside, with its log as parthe.damaged-N-wal; or what stood in the
+//                     place of one of these and was no file
 //   parthe.damaged-rows  as SQL, rows of chunks that were damaged, from before they were deleted; at most 16 MiB
 //                     (SpoolStore+Aside.swift)
 //   parthe.rescue     a new database under way, of what a damaged one still holds (Salvage.swift)
@@ -46,10 +47,11 @@
 //               reading; readings of a chunk are numbered on. `count`: the readings; from bit 16 on how far they are
 //               thinned (ThinningLevel); from bit 20 on how many more numbers it stands for, those of readings that
 //               thinning took away (the index `thinned` has these chunks). One without readings is emptied: it stands for
-//               history that was deleted behind what waits, and is deleted when nothing older is left. `earliest`, `latest`: instants on the boot
-//               clock, ns; `stored`: bytes of all bodies ever written up to and with this one. The body ends with
-//               aggregates: what a reading that stands for several has beside its value (AggregateCodec.swift), and
-//               with a CRC-32C that covers the row. The newest chunk is never deleted: it carries the sequence on
+//               history that was deleted behind what waits, and is deleted when nothing older is left. `earliest`,
+//               `latest`: instants on the boot clock, ns; `stored`: bytes of all bodies ever written up to and with this
+//               one. The body ends with aggregates: what a reading that stands for several has beside its value
+//               (AggregateCodec.swift), and with a CRC-32C that covers the row. The newest chunk is never deleted: it
+//               carries the sequence on
 //   boot        the boots that readings were taken in: the best offset of its clock and how far that can be relied on
 //               (`standing`: 0 unknown, 1 restored, 2 set, 3 synchronised), its first reading, the least that its offset
 //               can be (`low`)

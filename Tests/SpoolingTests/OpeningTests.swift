@@ -60,6 +60,20 @@ import Testing
         }
     }
 
+    /// Nor by what is left of a log that was cut off, where the file has grown since.
+    @Test func aCutLogIsNotCopiedOverTheFile() throws {
+        let whole = try files(39, isCopied: true)
+        let log = try #require(whole["parthe.spool-wal"])
+        for frames in stride(from: 1, to: (log.count - 32) / (24 + 1024) - 10, by: 5) {
+            var bad = whole
+            bad["parthe.spool-wal"] = Array(log.prefix(32 + frames * (24 + 1024)))
+            try withFolder { folder in
+                try put(bad, in: folder)
+                #expect(try held(open(folder)) == 200, "\(frames) frames")
+            }
+        }
+    }
+
     /// The log is set aside with the file as it was.
     @Test func aDamagedLogIsKept() throws {
         var bad = try files(39)
