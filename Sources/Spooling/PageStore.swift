@@ -121,7 +121,16 @@ final class PageStore {
         for image in unread { unreadImages[image.page] = image.start }
         // A file that is larger has something of a transaction that the log had.
         let isAhead = size.map { count > Int($0) } ?? false
-        lostTransactions = ends > 1 || isAhead || ends == 1 && isCopied()
+        lostTransactions = ends > 1 && !isStale || isAhead || ends == 1 && isCopied()
+    }
+
+    /// Whether the file has all that SQLite does not read, and nothing would be copied over it: such a log had been copied as
+    /// a whole and was about to be begun anew.
+    private var isStale: Bool {
+        unreadImages.allSatisfy { page, start in
+            guard let image = image(at: start), image == filePage(page) else { return false }
+            return images[page].map { self.image(at: $0) == image } ?? true
+        }
     }
 
     /// Whether a last transaction that SQLite does not believe had been copied into the file: the file has all its pages, but
