@@ -46,8 +46,22 @@ public struct Gap: Hashable, Sendable {
         ]
     }
 
+    /// What of it is not listed yet.
+    ///
+    /// - Parameter listed: gaps in the order of their first numbers.
+    func parts(beside listed: [Gap]) -> [Gap] {
+        var parts: [Gap] = []
+        var next = first
+        for other in listed where other.first <= last && other.last >= first {
+            if let part = part(next, through: other.first - 1) { parts.append(part) }
+            next = max(next, other.last + 1)
+        }
+        if let part = part(next, through: last) { parts.append(part) }
+        return parts
+    }
+
     /// The gap of some of its numbers; nil where there are none.
-    func part(_ first: Int64, through last: Int64) -> Gap? {
+    private func part(_ first: Int64, through last: Int64) -> Gap? {
         guard first <= last else { return nil }
         var part = self
         (part.first, part.last) = (first, last)

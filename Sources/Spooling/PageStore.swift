@@ -121,33 +121,27 @@ final class PageStore {
         for image in unread { unreadImages[image.page] = image.start }
         // A file that is larger has something of a transaction that the log had.
         let isAhead = size.map { count > Int($0) } ?? false
-        lostTransactions = ends > 1 && !isStale || isAhead || ends == 1 && isCopied()
+        lostTransactions = isAhead || areLost(ends: ends)
     }
 
-    /// Whether the file has all that SQLite does not read, and nothing would be copied over it: such a log had been copied as
-    /// a whole and was about to be begun anew.
-    private var isStale: Bool {
-        unreadImages.allSatisfy { page, start in
-            guard let image = image(at: start), image == filePage(page) else { return false }
-            return images[page].map { self.image(at: $0) == image } ?? true
-        }
-    }
-
-    /// Whether a last transaction that SQLite does not believe had been copied into the file: the file has all its pages, but
-    /// for a few flipped bytes in one of them, and what SQLite believes of at least two is another, and would be copied
-    /// over them. (That a single page is as it was before is no proof.)
-    private func isCopied() -> Bool {
-        var (proofs, flipped) = (0, 0)
+    /// Whether transactions that SQLite does not read had been committed, of which so many have their end in the log.
+    private func areLost(ends: Int) -> Bool {
+        guard ends > 0 else { return false }
+        // Pages that the file has but for a few bytes, and those over which SQLite would copy an older image.
+        var (flipped, overwritten) = (0, 0)
         for (page, start) in unreadImages {
-            guard let image = image(at: start), let copy = filePage(page) else { return false }
-            if image == copy {
-                if let believed = images[page], self.image(at: believed) != image { proofs += 1 }
-            } else {
+            guard let image = image(at: start), let copy = filePage(page) else { return ends > 1 }
+            if image != copy {
+                guard zip(image, copy).count(where: { $0 != $1 }) <= 4 else { return ends > 1 }
                 flipped += 1
-                guard flipped == 1, zip(image, copy).count(where: { $0 != $1 }) <= 4 else { return false }
+            } else if let believed = images[page], self.image(at: believed) != image {
+                overwritten += 1
             }
         }
-        return proofs >= 2
+        // Of several there is none where the file has them all: such a log had been copied as a whole and was about to be
+        // begun anew. The last one alone had been copied where a byte was flipped in one of its pages at most, and two
+        // others prove it: that a single page is as it was before does not.
+        return ends > 1 ? flipped + overwritten > 0 : flipped <= 1 && overwritten >= 2
     }
 
     /// The log's checksum (file format, section 4.2), continued from `sum`.

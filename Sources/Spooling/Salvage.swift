@@ -34,7 +34,7 @@ final class Salvage {
     private var knowsForgotten: Bool { remains.spool != nil }
     /// Else, how many readings may be missing, as far as the sidecar tells.
     private var mostUndelivered: Int64 {
-        sidecar.map { $0.undelivered + max(0, $0.ceiling - $0.next) } ?? .max
+        sidecar?.mostUndelivered ?? .max
     }
 
     /// Makes the spool `target`, which must not be in use, of the file `source` and its log.
@@ -142,12 +142,7 @@ final class Salvage {
             first: first, last: last, count: last - first + 1, earliest: after.flatMap { time($0.latest, of: $0) },
             latest: time(before.earliest, of: before), reason: "the spool's file was damaged", noted: 0)
         if after == nil, !knowsForgotten { (hole.count, hole.most) = (0, min(hole.count, mostUndelivered)) }
-        var next = first
-        for listed in known where listed.first <= last && listed.last >= first {
-            if let part = hole.part(next, through: listed.first - 1) { report.gaps.append(part) }
-            next = max(next, listed.last + 1)
-        }
-        if let part = hole.part(next, through: last) { report.gaps.append(part) }
+        report.gaps += hole.parts(beside: known)
     }
 
     /// What may be missing behind the newest chunk. Its numbers are not given again.

@@ -24,6 +24,9 @@ struct Sidecar: Hashable {
     /// What was remembered under a name that begins with `Sidecar.prefix`: by name its stamp and value.
     var totals: [String: Total] = [:]
 
+    /// Readings that can be missing, at most, where all else is gone: those, and what was committed since.
+    var mostUndelivered: Int64 { undelivered + max(0, ceiling - next) }
+
     struct Total: Hashable {
         var stamp: Int64
         var value: String

@@ -75,9 +75,8 @@ struct SpoolOpening {
     /// What was done, with what stood in the way.
     private var wholeMending: SpoolMending? {
         guard !obstacles.isEmpty else { return mending }
-        var whole = mending ?? SpoolMending(reason: "", kept: untouched, gaps: [])
-        whole.reason = (obstacles + (mending.map { [$0.reason] } ?? [])).joined(separator: "; ")
-        return whole
+        let cleared = SpoolMending(reason: obstacles.joined(separator: "; "), kept: untouched, gaps: [])
+        return mending?.after(cleared) ?? cleared
     }
 
     private init(directory: String, maximumBytes: Int64) {
@@ -99,8 +98,8 @@ struct SpoolOpening {
         do throws(SpoolError) {
             let connection = try openAsItIs()
             // One that was made, and not used: what was before is not noted yet.
-            let isUnused = try SpoolRow.read(from: connection).run == 0
-            if isUnused { try noteLoss(of: sidecar, connection) }
+            let row = try SpoolRow.read(from: connection)
+            if row.run == 0, let sidecar, sidecar.spoolID != row.id { try noteLoss(of: sidecar, connection) }
             try catchUp(remains, connection)
             if !obstacles.isEmpty { untouched = try Self.readings(in: connection) }
             return connection
@@ -266,12 +265,11 @@ struct SpoolOpening {
     // MARK: - The end
 
     /// A new file begins where there was one before: what that held is lost, as far as the sidecar tells.
-    private mutating func noteLoss(of sidecar: Sidecar?, _ connection: Connection) throws(SpoolError) {
-        guard let sidecar, try sidecar.spoolID != SpoolRow.read(from: connection).id else { return }
+    private mutating func noteLoss(of sidecar: Sidecar, _ connection: Connection) throws(SpoolError) {
         let reason = mending?.reason ?? "the spool's file was gone"
-        let most = sidecar.undelivered + sidecar.ceiling - sidecar.next
         let gap = Gap(
-            first: -1, last: -1, count: 0, most: most, reason: "\(reason); it was spool \(sidecar.spoolID)", noted: 0)
+            first: -1, last: -1, count: 0, most: sidecar.mostUndelivered,
+            reason: "\(reason); it was spool \(sidecar.spoolID)", noted: 0)
         try connection.transaction { () throws(SpoolError) in
             if sidecar.next > 1 { try gap.write(to: connection) }
             for (name, total) in sidecar.totals {

@@ -84,18 +84,14 @@ extension SpoolStore {
 
     /// Lists a gap and counts its readings, once: what of it is listed already is left out.
     func write(_ gap: Gap) throws(SpoolError) {
-        var rest: [Gap] = []
-        var next = gap.first
+        var listed: [Gap] = []
         try connection.rows(.gap, "WHERE first <= ? AND last >= ? ORDER BY first", gap.last, gap.first) {
             (row) throws(SpoolError) in
-            let listed = Gap(row)
-            if let part = gap.part(next, through: listed.first - 1) { rest.append(part) }
-            next = max(next, listed.last + 1)
+            listed.append(Gap(row))
             return true
         }
-        if let part = gap.part(next, through: gap.last) { rest.append(part) }
         state.vacancies.add(gap)
-        for part in rest {
+        for part in gap.parts(beside: listed) {
             try part.write(to: connection)
             state.row.damaged += part.count
         }
